@@ -1,0 +1,51 @@
+# Two commands matter: `make book` and `make test`. Each sets up what it needs in .venv and node_modules.
+PYTHON ?= python3
+PY := .venv/bin/python
+# Real data next to the checkout is used where it is there; without it the bundled data serve.
+export LABNOTES_DATA ?=
+
+.PHONY: book test serve notebooks test-colab bench lock clean
+
+book: .venv/.ready node_modules/.ready
+	$(PY) -m labnotes_site.build
+
+test: .venv/.ready node_modules/.ready .venv/.browser
+	$(PY) -m pytest tests/package -n 2 -q
+	$(PY) -m labnotes_site.build
+	$(PY) -m pytest tests/book tests/site -q $(PYTEST_ARGS)
+
+serve: book
+	$(PY) -m http.server --directory _build/html --bind 127.0.0.1 8000
+
+# The build writes a notebook for each chapter beside its page.
+notebooks: book
+	@echo "The notebooks are in _build/html/notebooks"
+
+# Every chapter's notebook in an environment like Colab's. `make test` runs one of them.
+test-colab: book
+	$(PY) -m pytest tests/book/test_colab.py -q --all-notebooks
+
+lock: .venv/.ready
+	.venv/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-annotate -q -o requirements.txt
+
+clean:
+	rm -rf _build
+
+.venv/.ready: requirements.txt pyproject.toml
+	test -x $(PY) || $(PYTHON) -m venv .venv
+	$(PY) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "The book needs Python 3.11 to 3.13; choose one with make PYTHON=python3.12")'
+	$(PY) -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	# Compiled once here; otherwise every kernel that may not write bytecode compiles torch anew.
+	.venv/bin/uv pip install --quiet --compile-bytecode --python $(PY) -r requirements.txt
+	# d2l pins packages of 2023 that Python 3.12 cannot install; it works with today's.
+	.venv/bin/uv pip install --quiet --python $(PY) --no-deps d2l==1.0.3 -e .
+	touch $@
+
+node_modules/.ready: package.json package-lock.json
+	@command -v npm >/dev/null || { echo "The site needs npm (Node.js 18 or newer): install it, then run make again"; exit 1; }
+	npm ci --no-audit --no-fund --silent
+	touch $@
+
+.venv/.browser: .venv/.ready
+	$(PY) tests/site/browser.py
+	touch $@

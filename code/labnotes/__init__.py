@@ -1,0 +1,7 @@
+"""The code behind Deep Learning Lab Notes: one small module for each topic of the book.
+
+Import what you need by its full name, for example
+``from labnotes.convnets import resnet18``. Importing :mod:`labnotes` alone loads nothing else.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,138 @@
+"""Checkers for the book's coding exercises: kind about what is missing, exact about what is wrong.
+
+A checker is a generator in ``labnotes/exercises/<chapter>.py``, registered with :func:`checker`.
+It yields one :class:`Case` for every input it tries, smallest first.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+_CHECKERS: dict[str, Callable[[Callable], Iterator[Case]]] = {}
+
+
+@dataclass
+class Case:
+    """One call of the reader's function, and what it should give.
+
+    `call` shows the reader what was called, `got` is what came back, `expected` what should have.
+    Numbers and tensors are compared within `tolerance` (absolute, plus the same relative part);
+    a tensor's shape and dtype must agree too. `hint` says what the usual mistake is.
+    """
+
+    call: str
+    got: Any
+    expected: Any
+    tolerance: float = 1e-6
+    hint: str = ""
+
+
+def checker(name: str):
+    """Register a checker under ``"chapter.exercise"``."""
+
+    def register(function):
+        _CHECKERS[name] = function
+        return function
+
+    return register
+
+
+def check(name: str, answer: Callable) -> bool:
+    """Try `answer` on the cases of exercise `name`, print what was found, return whether it passed.
+
+    The first case that fails is shown in full: the call, what was expected, what came, a hint.
+
+    Raises
+    ------
+    KeyError
+        If there is no such exercise.
+    """
+    chapter = name.partition(".")[0]
+    try:
+        importlib.import_module(f"{__name__}.{chapter}")
+    except ModuleNotFoundError as error:
+        if error.name != f"{__name__}.{chapter}":
+            raise
+    if name not in _CHECKERS:
+        known = ", ".join(sorted(n for n in _CHECKERS if n.startswith(f"{chapter}."))) or "none"
+        raise KeyError(f"no exercise {name!r}; exercises of {chapter!r}: {known}")
+    passed = 0
+    try:
+        for case in _CHECKERS[name](answer):
+            problem = _difference(case.got, case.expected, case.tolerance)
+            if problem:
+                _report_failure(name, case, problem)
+                return False
+            passed += 1
+    except NotImplementedError as error:
+        print(f"○ {name}: not written yet. {error}".rstrip())
+        return False
+    except Exception as error:  # the reader's own code failed: show how, and let the page go on
+        print(f"✗ {name}: your function raised {type(error).__name__}: {error}")
+        return False
+    if passed == 0:
+        raise RuntimeError(f"checker {name!r} tried no case")
+    print(f"✓ {name}: all {passed} checks pass.")
+    return True
+
+
+def _report_failure(name: str, case: Case, problem: str) -> None:
+    print(f"✗ {name}: {problem}")
+    print(f"  called    {case.call}")
+    print(f"  expected  {_text(case.expected)}")
+    print(f"  got       {_text(case.got)}")
+    if case.hint:
+        print(f"  hint      {case.hint}")
+
+
+def _text(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 300 else text[:297] + "..."
+
+
+def _difference(got: Any, expected: Any, tolerance: float) -> str:
+    """What is wrong with `got`, in words; empty if nothing is."""
+    if isinstance(expected, torch.Tensor):
+        return _tensor_difference(got, expected, tolerance)
+    if isinstance(expected, (tuple, list)):
+        return _sequence_difference(got, expected, tolerance)
+    if isinstance(expected, bool) or not isinstance(expected, (int, float)):
+        return "" if type(got) is type(expected) and got == expected else "not the expected value"
+    # A float subclass could answer yes to every comparison: only plain numbers count.
+    if type(got) not in (int, float):
+        return f"expected a number, got {type(got).__name__}"
+    if math.isnan(got):
+        return "the result is nan"
+    close = got == expected or abs(got - expected) <= tolerance * (1 + abs(expected))
+    return "" if close else "not the expected number"
+
+
+def _sequence_difference(got: Any, expected: tuple | list, tolerance: float) -> str:
+    if type(got) is not type(expected):
+        return f"expected a {type(expected).__name__}, got {type(got).__name__}"
+    if len(got) != len(expected):
+        return f"expected {len(expected)} items, got {len(got)}"
+    for i, (g, e) in enumerate(zip(got, expected)):
+        if problem := _difference(g, e, tolerance):
+            return f"item {i}: {problem}"
+    return ""
+
+
+def _tensor_difference(got: Any, expected: torch.Tensor, tolerance: float) -> str:
+    if type(got) is not torch.Tensor:
+        return f"expected a tensor, got {type(got).__name__}"
+    if got.shape != expected.shape:
+        return f"expected shape {tuple(expected.shape)}, got {tuple(got.shape)}"
+    if got.dtype != expected.dtype:
+        return f"expected dtype {expected.dtype}, got {got.dtype}"
+    if got.is_floating_point() and got.isnan().any() and not expected.isnan().any():
+        return "the result holds nan"
+    if not torch.allclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True):
+        return "not the expected values"
+    return ""

@@ -1,0 +1,83 @@
+"""Where the code runs: the device, the size of the run, the seed, and what to report of them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import random
+from typing import TypeVar
+
+import torch
+
+T = TypeVar("T")
+
+
+def device() -> torch.device:
+    """The device a chapter computes on: the first CUDA card, Apple's GPU, or else the CPU.
+
+    Set the environment variable ``LABNOTES_DEVICE`` (for example to ``cpu``) to choose another.
+
+    Raises
+    ------
+    ValueError
+        If ``LABNOTES_DEVICE`` names a device that torch does not know.
+    """
+    wanted = os.environ.get("LABNOTES_DEVICE")
+    if wanted:
+        try:
+            return torch.device(wanted)
+        except RuntimeError as error:
+            raise ValueError(
+                f"LABNOTES_DEVICE is {wanted!r}, which torch does not know: "
+                "use for example cpu, cuda or cuda:1"
+            ) from error
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def by_device(*, cpu: T, gpu: T) -> T:
+    """The value that fits the machine: `cpu` for a run of seconds, `gpu` for the full size.
+
+    Examples
+    --------
+    >>> epochs = by_device(cpu=2, gpu=30)
+    """
+    return cpu if device().type == "cpu" else gpu
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the random generators of Python, NumPy and torch (all devices).
+
+    Raises
+    ------
+    ValueError
+        If `seed` is not an integer from 0 to 2**32 - 1 (NumPy accepts no other).
+    """
+    import numpy as np
+
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed is {seed!r}: give an integer from 0 to 2**32 - 1")
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def describe() -> dict[str, str]:
+    """What a result depends on: versions of Python, torch and CUDA, device, memory, threads."""
+    here = device()
+    facts = {
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "device": here.type,
+        "threads": str(torch.get_num_threads()),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+    if here.type == "cuda":
+        card = torch.cuda.get_device_properties(here)
+        facts["card"] = card.name
+        facts["card memory"] = f"{card.total_memory / 2**30:.0f} GiB"
+        facts["cuda"] = str(torch.version.cuda)
+    return facts

@@ -1,0 +1,154 @@
+"""A notebook for Colab and Jupyter from every chapter: executed, and in plain Markdown."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import yaml
+from jupyter_cache import get_cache
+from nbformat.v4 import new_code_cell, new_markdown_cell
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+
+from .keys import Chapter, chapters
+from .plain_markdown import Book, Converter, Unknown
+from .repository import repository
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+INSTALL = '''\
+# Run this cell first. It brings the book's package; torch, torchvision and numpy stay as they are.
+import importlib.util, os, subprocess, sys
+
+def install(*what):
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *what], check=True)
+
+if importlib.util.find_spec("labnotes") is None:
+    source = os.environ.get("LABNOTES_SOURCE") or {source!r}
+    if not source:
+        raise RuntimeError("Set LABNOTES_SOURCE to the book's repository or folder, then run this cell again.")
+    install(source)
+'''
+PEERS = '''\
+for module, package in {modules!r}.items():  # what this chapter compares itself with
+    if importlib.util.find_spec(module) is None:
+        install(*package.split())
+'''
+#: d2l pins packages of 2023 that no Python of today can install: it is taken without them,
+#: and gets the few that it imports (scipy and the like are on Colab; requests and pandas too).
+WITHOUT_PINS = {"d2l": ["pandas", "requests", "scipy"]}
+
+
+def install_cell(chapter: Chapter, source: str) -> str:
+    """The first cell: the package, then what the chapter's front matter says it ``requires``."""
+    modules: dict[str, str] = {}
+    for package in chapter.notebook.metadata.get("labnotes", {}).get("requires", []):
+        name = re.split(r"[=<>!~\[ ]", package)[0]
+        for needed in WITHOUT_PINS.get(name, []):
+            modules[needed] = needed
+        module = {"scikit-learn": "sklearn", "pyyaml": "yaml"}.get(name, name.replace("-", "_"))
+        modules[module] = f"--no-deps {package}" if name in WITHOUT_PINS else package
+    cell = INSTALL.format(source=source)
+    return (cell + (PEERS.format(modules=modules) if modules else "")).rstrip()
+
+
+def portable(chapter: Chapter, executed: nbformat.NotebookNode, book: Book, source: str) -> nbformat.NotebookNode:
+    """The executed chapter as a notebook that stands by itself.
+
+    Parameters
+    ----------
+    chapter
+        The chapter as written.
+    executed
+        The same notebook with its outputs.
+    book
+        What the rest of the book must tell (notes, references, links).
+    source
+        What ``pip install`` gets in the first cell; "" if it is not known.
+
+    Raises
+    ------
+    Unknown
+        If the text uses a directive or role that has no plain form.
+    """
+    converter = Converter(book)
+    for cell in executed.cells:
+        if cell.cell_type == "markdown":
+            converter.survey(cell.source)
+        else:
+            converter.survey_code(cell.metadata)
+    cells = [new_code_cell(install_cell(chapter, source), metadata={"tags": ["setup"]}, id="setup")]
+    for n, cell in enumerate(executed.cells):
+        if cell.cell_type == "markdown":
+            cells.append(new_markdown_cell(converter.convert(cell.source), id=f"cell-{n}"))
+        else:
+            cells += code_cell(cell, n, converter)
+    metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+        "colab": {"name": f"{Path(chapter.docname).name}.ipynb", "provenance": [], "toc_visible": True},
+    }
+    if chapter.notebook.metadata.get("labnotes", {}).get("gpu"):
+        metadata["accelerator"] = "GPU"
+        metadata["colab"]["gpuType"] = "T4"
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def code_cell(cell, n: int, converter: Converter) -> list:
+    tags = [t for t in cell.metadata.get("tags", [])]
+    metadata: dict = {"tags": tags} if tags else {}
+    if {"hide-input", "hide-cell"} & set(tags):
+        metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
+    outputs = [nbformat.from_dict(output) for output in cell.outputs]
+    for output in outputs:
+        # Without a kernel neither Colab nor GitHub shows a widget: they get its picture.
+        if "data" in output:
+            output.data.pop(VIEW, None)
+    new = new_code_cell(cell.source, metadata=metadata, outputs=outputs, execution_count=cell.execution_count, id=f"cell-{n}")
+    figure = cell.metadata.get("mystnb", {}).get("figure")
+    if not figure:
+        return [new]
+    number = converter.labels.get(figure.get("name", ""), "Figure")
+    caption = f"*{number}: {converter.inline(figure.get('caption', '').strip())}*"
+    return [new, new_markdown_cell(caption, id=f"caption-{n}")]
+
+
+def write_notebooks(app: Sphinx, exception: Exception | None = None) -> None:
+    """At the build's end: ``notebooks/<chapter>.ipynb`` beside the pages."""
+    if exception or app.builder.format != "html":
+        return
+    root = Path(app.confdir)
+    notes = {n["id"]: n for n in yaml.safe_load((root / "data" / "notes.yml").read_text("utf8"))}
+    cache = get_cache(app.env.mystnb_config.execution_cache_path)
+    repo = repository(root)
+    labels = app.env.get_domain("std").anonlabels | app.env.get_domain("std").labels
+    base = (app.config.html_baseurl or "").rstrip("/")
+
+    for chapter in chapters(root):
+
+        def link(target: str, title: str, here: str = chapter.docname) -> str:
+            """A link to another page of the site, or just its title where the site has no address."""
+            doc, anchor = target.lstrip("/"), ""
+            if target in labels:
+                doc, anchor, *found = labels[target]
+                title = title or (found[0] if found else target)
+            elif not target.startswith("/"):
+                doc = (Path(here).parent / target).as_posix()
+            title = title or (app.env.titles[doc].astext() if doc in app.env.titles else target)
+            address = f"{base}/{doc}.html" + (f"#{anchor}" if anchor else "")
+            return f"[{title}]({address})" if base else f"*{title}*"
+
+        _, executed = cache.merge_match_into_notebook(chapter.notebook)
+        book = Book(notes, root / "references.bib", link)
+        try:
+            notebook = portable(chapter, executed, book, f"labnotes @ git+https://github.com/{repo}" if repo else "")
+        except (Unknown, KeyError) as error:
+            # A warning this late would no longer fail the build.
+            raise ExtensionError(f"no notebook for {chapter.docname}: {error}") from error
+        target = Path(app.outdir) / "notebooks" / f"{chapter.docname}.ipynb"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, target)

@@ -1,0 +1,103 @@
+"""After an edit exactly the chapters that depend on it run again."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT, book
+
+from labnotes_site.keys import chapters, execution_key, module_closure, page_key
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """The book's sources in a scratch folder, free to edit."""
+    for name in ("_toc.yml", "_config.yml", "index.md"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "chapters", tmp_path / "chapters")
+    shutil.copytree(ROOT / "code", tmp_path / "code", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    return tmp_path
+
+
+def keys(root, key=execution_key) -> dict[str, str]:
+    return {c.docname: key(c, root / "code") for c in chapters(root)}
+
+
+def changed(before, after) -> set[str]:
+    return {name for name in before if before[name] != after[name]}
+
+
+def loaded_by(docname: str) -> set[str]:
+    """Modules of the package in memory after the chapter's imports ran, asked of Python itself."""
+    chapter = next(c for c in book() if c.docname == docname)
+    lines = [l for s in chapter.code for l in s.splitlines() if l.startswith(("from labnotes", "import labnotes"))]
+    ask = "\n".join([*lines, "import sys; print(*[m for m in sys.modules if m.split('.')[0] == 'labnotes'])"])
+    return set(subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout.split())
+
+
+def append(path, line="\n# edited\n"):
+    path.write_text(path.read_text("utf8") + line, "utf8")
+
+
+def test_editing_bleu_reruns_exactly_the_chapters_that_import_it(copy):
+    before = keys(copy)
+    append(copy / "code" / "labnotes" / "metrics" / "bleu.py")
+    importers = {c.docname for c in book() if "labnotes.metrics.bleu" in loaded_by(c.docname)}
+    assert "chapters/sequences/bleu" in importers
+    assert changed(before, keys(copy)) == importers
+
+
+def test_a_module_imported_through_another_counts(copy):
+    """Nothing in a chapter names ``labnotes.train.checkpoint``; ``fit`` brings it."""
+    before = keys(copy)
+    append(copy / "code" / "labnotes" / "train" / "checkpoint.py")
+    importers = {c.docname for c in book() if "labnotes.train.checkpoint" in loaded_by(c.docname)}
+    assert importers and changed(before, keys(copy)) == importers
+
+
+def test_the_closure_holds_every_module_that_python_loads(chapter):
+    closure = set(module_closure(chapter.code, ROOT / "code"))
+    assert loaded_by(chapter.docname) <= closure
+
+
+def test_editing_one_chapters_code_reruns_that_chapter_alone(copy):
+    before = keys(copy)
+    target = copy / "chapters" / "convnets" / "resnet.md"
+    append(target, "\n```{code-cell} ipython3\nprint(1)\n```\n")
+    assert changed(before, keys(copy)) == {"chapters/convnets/resnet"}
+
+
+def test_a_change_of_words_reruns_nothing(copy):
+    before = keys(copy)
+    for file in (copy / "chapters").rglob("*.md"):
+        append(file, "\nOne more sentence.\n")
+    assert keys(copy) == before
+
+
+def test_a_checker_is_found_by_the_exercises_name(copy):
+    before = keys(copy)
+    append(copy / "code" / "labnotes" / "exercises" / "bleu.py")
+    assert changed(before, keys(copy)) == {"chapters/sequences/bleu"}
+
+
+def test_the_data_catalogue_counts(copy):
+    before = keys(copy)
+    append(copy / "code" / "labnotes" / "data" / "datasets.toml")
+    readers = {c.docname for c in book() if "labnotes.data" in module_closure(c.code, ROOT / "code")}
+    assert readers and changed(before, keys(copy)) == readers
+
+
+def test_an_explorers_script_changes_its_page_but_reruns_nothing(copy):
+    results, pages = keys(copy), keys(copy, page_key)
+    append(copy / "code" / "labnotes" / "explore" / "bleu.js", "\n// edited\n")
+    assert keys(copy) == results
+    assert changed(pages, keys(copy, page_key)) == {"chapters/sequences/bleu"}
+
+
+def test_a_chapter_that_the_table_of_contents_forgets_is_an_error(copy):
+    shutil.copy(copy / "chapters" / "sequences" / "bleu.md", copy / "chapters" / "sequences" / "lost.md")
+    with pytest.raises(ValueError, match="chapters/sequences/lost"):
+        chapters(copy)

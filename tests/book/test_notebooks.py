@@ -1,0 +1,66 @@
+"""The notebooks made for Colab and Jupyter: valid, plain, and complete."""
+
+from __future__ import annotations
+
+import re
+
+import nbformat
+import pytest
+from conftest import HTML, executed
+
+RAW = [
+    re.compile(r"^\s*(`{3,}|:{3,})\{", re.M),  # a directive
+    re.compile(r"\{[\w:]+\}`"),  # a role
+    re.compile(r"^\([\w:.-]+\)=$", re.M),  # a target
+    re.compile(r"\$\$[ \t]*\([\w:.-]+\)"),  # an equation's label
+]
+
+
+def portable(chapter):
+    return nbformat.read(HTML / "notebooks" / f"{chapter.docname}.ipynb", nbformat.NO_CONVERT)
+
+
+def test_the_notebook_is_valid(chapter):
+    nbformat.validate(portable(chapter))
+
+
+def test_the_install_cell_stands_first_and_touches_no_torch(chapter):
+    first = portable(chapter).cells[0]
+    assert first.cell_type == "code" and "LABNOTES_SOURCE" in first.source
+    compile(first.source, "install", "exec")
+    assert not re.search(r"install\(.*(torch|numpy)", first.source)
+
+
+@pytest.mark.parametrize("pattern", RAW, ids=lambda p: p.pattern)
+def test_text_holds_nothing_that_only_the_book_understands(chapter, pattern):
+    for cell in portable(chapter).cells:
+        if cell.cell_type == "markdown":
+            text = re.sub(r"```.*?```", "", cell.source, flags=re.S) if "{" not in cell.source[:4] else cell.source
+            assert not pattern.search(text), cell.source
+
+
+def test_every_code_cell_and_its_outputs_came_along(chapter):
+    ours = [c for c in portable(chapter).cells if c.cell_type == "code"][1:]
+    theirs = [c for c in executed(chapter.docname).cells if c.cell_type == "code"]
+    assert [c.source for c in ours] == [c.source for c in theirs]
+    assert [len(c.outputs) for c in ours] == [len(c.outputs) for c in theirs]
+
+
+def test_no_widget_is_left_that_github_could_not_show(chapter):
+    notebook = portable(chapter)
+    assert "widgets" not in notebook.metadata
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            assert not any("widget" in kind for kind in output.get("data", {}))
+
+
+def test_a_gpu_is_asked_for_where_the_chapter_wants_one(chapter):
+    wants = chapter.notebook.metadata["labnotes"]["gpu"]
+    assert portable(chapter).metadata.get("accelerator") == ("GPU" if wants else None)
+
+
+def test_references_and_questions_are_written_out(chapter):
+    text = "\n".join(c.source for c in portable(chapter).cells if c.cell_type == "markdown")
+    assert "<details>" in text and "**Question.**" in text
+    if "{cite" in chapter.path.read_text("utf8"):
+        assert re.search(r"^- .*\d{4}", text.split("## References")[1], re.M)
