@@ -120,7 +120,8 @@ def write_site(root: Path, found: list[Chapter]) -> int:
         shutil.rmtree(build / "html", ignore_errors=True)
         shutil.rmtree(build / ".doctrees", ignore_errors=True)
         stamp.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "jupyter_book.cli.main", "build", str(root), "-n", "-W", "--keep-going", "-q"]
+    jupyter_book = Path(sys.executable).with_name("jupyter-book")  # its modules do nothing under -m
+    command = [str(jupyter_book), "build", str(root), "-n", "-W", "--keep-going", "-q"]
     status = subprocess.run(command, cwd=root).returncode
     if status == 0:
         stamp.write_text(key)

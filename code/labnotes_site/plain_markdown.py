@@ -72,7 +72,7 @@ class Converter:
         for name, _, options, body in self.directives(text):
             if name in ("exercise", "figure"):
                 self.number(name.capitalize(), options.get("label") or options.get("name") or "")
-            elif name not in ("code", "code-block"):
+            elif name not in ("code", "code-block", "verbatim"):
                 self.survey(body)
 
     def survey_code(self, metadata: dict) -> None:
@@ -96,8 +96,8 @@ class Converter:
                 end = i + 1
                 while end < len(lines) and lines[end].strip() != code[1]:
                     end += 1
-                plain += lines[i : end + 1]
-                i = end + 1
+                out += ["\n".join(plain), ("verbatim", "", {}, "\n".join(lines[i : end + 1]))]
+                plain, i = [], end + 1
                 continue
             match = FENCE.match(lines[i])
             if not match:
@@ -126,6 +126,8 @@ class Converter:
         return re.sub(r"\n{3,}", "\n\n", "\n\n".join(p.strip("\n") for p in parts if p.strip()))
 
     def directive(self, name: str, argument: str, options: dict, body: str) -> str:
+        if name == "verbatim":
+            return body
         if name == "settles":
             return self.settles(argument.split(), body)
         if name == "question":
@@ -179,6 +181,7 @@ class Converter:
         text = TARGET.sub("", text)
         text = DISPLAY.sub(lambda m: f"$$\n{m['maths'].strip()} \\tag{{{self.labels[m['label']].strip('()')}}}\n$$", text)
         text = re.sub(r"\]\((?!\w+:|#)([^)\s]+)\.md(#[\w-]+)?\)", lambda m: f"]({self.book.link(m[1], '')})", text)
+        text = re.sub(r"\[([^\]]+)\]\(#[\w-]+\)", r"\1", text)  # anchors that only the site has
         return ROLE.sub(self.role, text)
 
     def role(self, match: re.Match) -> str:

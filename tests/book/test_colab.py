@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import HTML, ROOT, book
@@ -18,9 +19,12 @@ VERSIONS = "import json, torch, torchvision, numpy; print(json.dumps([m.__versio
 
 def python_of_colab() -> str:
     """Python 3.13, Colab's, where the machine has one that starts; else the one of the tests."""
-    found = shutil.which("python3.13")
-    works = found and subprocess.run([found, "-c", "import venv"], capture_output=True).returncode == 0
-    return found if works else sys.executable
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    candidates = [shutil.which("python3.13"), *sorted(pyenv.glob("3.13*/bin/python"))]
+    for python in filter(None, candidates):
+        if subprocess.run([python, "-c", "import ssl, venv"], capture_output=True).returncode == 0:
+            return str(python)
+    return sys.executable
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,25 @@
+"""The book's data sets, and minibatches of them."""
+
+from labnotes.data.batches import Batches, channel_statistics, random_crop, random_flip
+from labnotes.data.catalog import DatasetUnavailable
+from labnotes.data.provenance import Provenance
+from labnotes.data.text import SentencePairs, english_french, tokenize
+from labnotes.data.vision import ImageData, ImageSet, Photos, digits, fashion_mnist, photos
+
+__all__ = [
+    "Batches",
+    "DatasetUnavailable",
+    "ImageData",
+    "ImageSet",
+    "Photos",
+    "Provenance",
+    "SentencePairs",
+    "channel_statistics",
+    "digits",
+    "english_french",
+    "fashion_mnist",
+    "photos",
+    "random_crop",
+    "random_flip",
+    "tokenize",
+]

@@ -1,0 +1,370 @@
+"""Image data sets: Fashion-MNIST, the optical digits, and some photographs.
+
+Images are uint8 tensors, channels first: what they take on disk is what they take in memory, and
+:class:`labnotes.data.Batches` turns a batch at a time into floats.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labnotes.data import catalog, provenance
+from labnotes.data.catalog import DatasetUnavailable
+from labnotes.data.provenance import Provenance
+
+CLOTHES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+    "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images with their labels.
+
+    Attributes
+    ----------
+    images : Tensor
+        ``(n, channels, height, width)``, uint8, 0 to 255.
+    labels : Tensor
+        ``(n,)``, int64, indices into the classes.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        n, channels, height, width = self.images.shape
+        return f"{n:,} images of {channels}x{height}x{width}"
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """A training and a test set of images, the names of the classes, and where they came from."""
+
+    train: ImageSet
+    test: ImageSet
+    classes: tuple[str, ...]
+    provenance: Provenance
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.provenance.title}: train {self.train}, test {self.test}, "
+            f"{len(self.classes)} classes"
+        )
+
+
+def fashion_mnist(fallback: bool = False) -> ImageData:
+    """Fashion-MNIST: 60,000 + 10,000 grey pictures of clothes, 28x28, 10 classes.
+
+    Parameters
+    ----------
+    fallback
+        If Fashion-MNIST is not to be had, give the optical digits instead, enlarged to 28x28
+        (10 classes too, but only 1,438 + 359 images). The provenance then says so.
+
+    Returns
+    -------
+    ImageData
+        Images ``(n, 1, 28, 28)`` uint8.
+
+    Raises
+    ------
+    DatasetUnavailable
+        If the data are not to be had and `fallback` is false.
+    ValueError
+        If a file is not what the format says.
+
+    References
+    ----------
+    H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking
+    Machine Learning Algorithms", arXiv:1708.07747, 2017.
+    """
+    try:
+        found = catalog.fetch("fashion_mnist")
+    except DatasetUnavailable:
+        if not fallback:
+            raise
+        return _digits_for_clothes()
+
+    def part(name: str) -> ImageSet:
+        return _image_set(
+            found.paths[f"{name}-images-idx3-ubyte.gz"], found.paths[f"{name}-labels-idx1-ubyte.gz"]
+        )
+
+    origin = provenance.of(catalog.entry("fashion_mnist"), found.source)
+    return ImageData(part("train"), part("t10k"), CLOTHES, origin)
+
+
+def digits() -> ImageData:
+    """The 1,797 handwritten digits of scikit-learn, 8x8, bundled with the package.
+
+    Split once and for all into 1,438 training and 359 test images, each class in the same
+    proportion. The 17 grey levels of the original (0 to 16) are spread over 0 to 255.
+
+    Returns
+    -------
+    ImageData
+        Images ``(n, 1, 8, 8)`` uint8, classes ``"0"`` to ``"9"``.
+
+    Notes
+    -----
+    The bundled files are scikit-learn's arrays in the format of MNIST, for each of the two::
+
+        a = sklearn.datasets.load_digits().images.astype("uint8")  # and .target
+        head = bytes([0, 0, 8, a.ndim]) + np.array(a.shape, ">i4").tobytes()
+        gzip.compress(head + a.tobytes(), mtime=0)
+
+    References
+    ----------
+    E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning
+    Repository, 1998, https://doi.org/10.24432/C50P49.
+    """
+    found = catalog.fetch("digits")
+    all_digits = _image_set(
+        found.paths["digits-images-idx3-ubyte.gz"], found.paths["digits-labels-idx1-ubyte.gz"]
+    )
+    images = ((all_digits.images.int() * 255 + 8) // 16).to(torch.uint8)  # 16 -> 255, rounded
+    labels = all_digits.labels
+    held_out = _one_in_five(labels)
+    return ImageData(
+        train=ImageSet(images[~held_out], labels[~held_out]),
+        test=ImageSet(images[held_out], labels[held_out]),
+        classes=tuple("0123456789"),
+        provenance=provenance.of(catalog.entry("digits"), found.source),
+    )
+
+
+def _one_in_five(labels: Tensor) -> Tensor:
+    """A mask, always the same, that holds a fifth of each class."""
+    random = np.random.RandomState(0)  # its stream is frozen, unlike that of newer generators
+    mask = torch.zeros(len(labels), dtype=torch.bool)
+    for label in labels.unique():
+        places = torch.nonzero(labels == label).flatten()
+        chosen = random.permutation(len(places))[: round(len(places) / 5)]
+        mask[places[torch.from_numpy(chosen)]] = True
+    return mask
+
+
+def _digits_for_clothes() -> ImageData:
+    small = digits()
+
+    def enlarged(part: ImageSet) -> ImageSet:
+        images = torch.nn.functional.interpolate(
+            part.images.float(), size=(28, 28), mode="bilinear"
+        )  # (n, 1, 28, 28)
+        return ImageSet(images.round().to(torch.uint8), part.labels)
+
+    note = provenance.missing(
+        catalog.entry("fashion_mnist"),
+        "There are far fewer images here and they are easier, so accuracies are not those of "
+        "Fashion-MNIST; the 8x8 digits are enlarged to 28x28.",
+    )
+    origin = replace(small.provenance, stand_in=True, note=note)
+    return ImageData(enlarged(small.train), enlarged(small.test), small.classes, origin)
+
+
+def _image_set(images_file: Path, labels_file: Path) -> ImageSet:
+    images, labels = _read_idx(images_file, 3), _read_idx(labels_file, 1)
+    if len(images) != len(labels):
+        raise ValueError(
+            f"{images_file.name} has {len(images)} images, {labels_file.name} has {len(labels)} "
+            "labels: these files do not belong together"
+        )
+    return ImageSet(images[:, None], labels.long())
+
+
+def _read_idx(path: Path, axes: int) -> Tensor:
+    """The array in a gzipped IDX file, the format of MNIST, with `axes` axes of bytes.
+
+    Two zero bytes, the type (8: unsigned bytes), the number of axes; then each axis's length as a
+    big-endian 32-bit integer; then the values, last axis fastest.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is not a whole gzip file ({error}): get it again") from error
+    head = 4 + 4 * axes
+    if content[:4] != bytes([0, 0, 8, axes]) or len(content) < head:
+        raise ValueError(
+            f"{path} begins with {content[:4].hex(' ')}, not with {bytes([0, 0, 8, axes]).hex(' ')}: "
+            f"not an IDX file of bytes with {axes} axes"
+        )
+    shape = [int(n) for n in np.frombuffer(content, ">i4", axes, offset=4)]
+    if min(shape) < 0 or len(content) - head != math.prod(shape):
+        raise ValueError(
+            f"{path} announces {' x '.join(map(str, shape))} bytes and holds {len(content) - head}: "
+            "get it again"
+        )
+    return torch.from_numpy(np.frombuffer(content, np.uint8, offset=head).reshape(shape).copy())
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is drawn in a generated scene: a disc or a square, and exactly where.
+
+    Attributes
+    ----------
+    kind : str
+        ``"disc"`` or ``"square"``.
+    x, y : int
+        Centre, in pixels from the left and from the top.
+    radius : int
+        Of the disc, or half the side of the square.
+    colour : tuple of int
+        Red, green, blue, 0 to 255.
+    """
+
+    kind: str
+    x: int
+    y: int
+    radius: int
+    colour: tuple[int, int, int]
+
+
+class Photos(Mapping[str, Tensor]):
+    """Pictures by name: ``photos["cat1"]`` is ``(3, height, width)``, uint8, decoded when asked for.
+
+    Attributes
+    ----------
+    provenance : Provenance
+        Whose they are.
+    truth : dict of str to tuple of Shape
+        For generated scenes, what is in each; empty for photographs.
+    """
+
+    def __init__(self, files: dict[str, Path], origin: Provenance, longest: int | None):
+        self._files, self._longest = files, longest
+        self.provenance = origin
+        self.truth: dict[str, tuple[Shape, ...]] = {}
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._files:
+            raise KeyError(f"no picture {name!r}: there are {', '.join(self._files)}")
+        return _decode(self._files[name], self._longest)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __repr__(self) -> str:
+        return f"{self.provenance.title}: {', '.join(self)}"
+
+
+class _Scenes(Photos):
+    def __init__(self, names: list[str], origin: Provenance, longest: int | None):
+        super().__init__({}, origin, longest)
+        self._pictures = {}
+        for seed, name in enumerate(names):
+            self._pictures[name], self.truth[name] = _scene(seed, min(longest or 320, 320))
+        self._files = dict.fromkeys(names)
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._pictures:
+            raise KeyError(f"no picture {name!r}: there are {', '.join(self)}")
+        return self._pictures[name].clone()
+
+
+def photos(fallback: bool = False, longest: int | None = None) -> Photos:
+    """The photographs of the book by name: cats, dogs, a hot dog, an owl, a mountain.
+
+    Parameters
+    ----------
+    fallback
+        If they are not to be had, draw a scene of discs and squares for each name instead. The
+        provenance then says so, and ``.truth[name]`` lists what is in the scene.
+    longest
+        Scale a picture down so that its longer side has at most this many pixels.
+
+    Returns
+    -------
+    Photos
+        A mapping from names to ``(3, height, width)`` uint8 tensors.
+
+    Raises
+    ------
+    DatasetUnavailable
+        If the photographs are not to be had and `fallback` is false.
+    ValueError
+        If `longest` is not positive.
+    """
+    if longest is not None and longest < 1:
+        raise ValueError(f"longest is {longest}: give the longer side in pixels, at least 1")
+    dataset = catalog.entry("photos")
+    try:
+        found = catalog.fetch("photos")
+    except DatasetUnavailable:
+        if not fallback:
+            raise
+        names = [Path(slot).stem for slot in dataset.slots()]
+        return _Scenes(names, _scene_provenance(dataset), longest)
+    files = {Path(slot).stem: path for slot, path in found.paths.items()}
+    return Photos(files, provenance.of(dataset, found.source), longest)
+
+
+def _decode(path: Path, longest: int | None) -> Tensor:
+    from PIL import Image, ImageOps
+
+    with Image.open(path) as picture:
+        if longest is not None:
+            picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+        upright = ImageOps.exif_transpose(picture).convert("RGB")
+    return torch.from_numpy(np.array(upright)).permute(2, 0, 1).contiguous()  # (3, H, W)
+
+
+def _scene_provenance(wanted: catalog.Dataset) -> Provenance:
+    return Provenance(
+        name="generated",
+        title="Scenes of discs and squares",
+        source="bundled",
+        licence="MIT, as the code that draws them",
+        citation="Drawn by labnotes",
+        stand_in=True,
+        note=provenance.missing(wanted, "Each photograph is replaced by a drawn scene."),
+    )
+
+
+def _scene(seed: int, side: int) -> tuple[Tensor, tuple[Shape, ...]]:
+    """A gradient with two to four shapes on it, later ones in front: ``(3, 3/4 side, side)``."""
+    random = np.random.RandomState(seed)
+    height, width = max(1, side * 3 // 4), side
+    down, right = np.mgrid[0:height, 0:width]
+    slope = (down / height + right / width) / 2  # 0 at the top left, 1 at the bottom right
+    dark, light = random.randint(0, 90, 3), random.randint(140, 256, 3)
+    picture = dark + slope[..., None] * (light - dark)  # (height, width, 3)
+    shapes = []
+    for _ in range(random.randint(2, 5)):
+        shape = Shape(
+            kind=("disc", "square")[random.randint(2)],
+            x=int(random.randint(width)),
+            y=int(random.randint(height)),
+            radius=int(random.randint(side // 16, side // 5 + 1)) + 1,
+            colour=tuple(int(c) for c in random.randint(0, 256, 3)),
+        )
+        picture[covered(shape, height, width)] = shape.colour
+        shapes.append(shape)
+    tensor = torch.from_numpy(picture.round().astype(np.uint8)).permute(2, 0, 1)
+    return tensor.contiguous(), tuple(shapes)
+
+
+def covered(shape: Shape, height: int, width: int) -> np.ndarray:
+    """The pixels of a ``(height, width)`` picture that `shape` covers, as a mask."""
+    down, right = np.mgrid[0:height, 0:width]
+    across, along = np.abs(right - shape.x), np.abs(down - shape.y)
+    if shape.kind == "disc":
+        return across**2 + along**2 <= shape.radius**2
+    return np.maximum(across, along) <= shape.radius

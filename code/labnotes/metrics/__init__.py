@@ -1,0 +1,25 @@
+"""Metrics: how good a model's output is, as the field measures it."""
+
+from labnotes.metrics.bleu import (
+    BleuScore,
+    bleu,
+    bleu_d2l,
+    brevity_penalty,
+    clipped_counts,
+    clipped_precision,
+    closest_length,
+    corpus_bleu,
+    ngrams,
+)
+
+__all__ = [
+    "BleuScore",
+    "bleu",
+    "bleu_d2l",
+    "brevity_penalty",
+    "clipped_counts",
+    "clipped_precision",
+    "closest_length",
+    "corpus_bleu",
+    "ngrams",
+]

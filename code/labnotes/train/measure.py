@@ -1,0 +1,197 @@
+"""What a pass over batches measures: means over examples, accuracy, evaluation."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from labnotes import runtime
+from labnotes.train.place import autocast, device_batches, forward
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+Metrics = dict[str, Callable[[Tensor, Tensor], Tensor]]
+
+
+def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The part of a batch for which the largest output is the target's class.
+
+    Parameters
+    ----------
+    outputs
+        Scores, ``(batch, classes, ...)``.
+    targets
+        Classes, ``(batch, ...)``, or their probabilities with the shape of `outputs`.
+
+    Returns
+    -------
+    Tensor
+        One number from 0 to 1, on the device of the outputs.
+
+    Examples
+    --------
+    >>> accuracy(torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0]))
+    tensor(0.5000)
+    """
+    if isinstance(outputs, nn.Module):
+        raise TypeError(
+            "accuracy compares outputs with targets; for a model over batches "
+            'use evaluate(model, batches)["accuracy"]'
+        )
+    guesses = outputs.argmax(dim=1)  # (batch, ...)
+    if targets.shape == outputs.shape:
+        targets = targets.argmax(dim=1)
+    if guesses.shape != targets.shape:
+        raise ValueError(
+            f"outputs have the shape {tuple(outputs.shape)}, targets {tuple(targets.shape)}: "
+            f"give one class per example, {tuple(guesses.shape)}"
+        )
+    return (guesses == targets).float().mean()
+
+
+def evaluate(
+    model: nn.Module,
+    batches: Iterable,
+    *,
+    loss: Loss = F.cross_entropy,
+    metrics: Metrics | None = None,
+    precision: str = "auto",
+) -> dict[str, float]:
+    """Mean loss and metrics of a model over all examples of `batches`.
+
+    The model is moved to :func:`labnotes.runtime.device`, switched to evaluation (dropout off,
+    batch normalization by its running statistics) and put back as it was.
+
+    Parameters
+    ----------
+    model
+        Called as ``model(inputs)``, or ``model(*inputs)`` where inputs are a tuple.
+    batches
+        Pairs ``(inputs, targets)``, as for :func:`labnotes.train.fit`.
+    loss
+        ``loss(outputs, targets)``, the mean over the batch.
+    metrics
+        Names and functions ``f(outputs, targets)`` that give a mean over the batch. By default
+        the accuracy where the loss is cross-entropy, else none.
+    precision
+        As in :func:`labnotes.train.fit`.
+
+    Returns
+    -------
+    dict
+        ``{"loss": …, "<metric>": …}``. Batches count by their size, so a short last batch does
+        not weigh too much.
+
+    Raises
+    ------
+    ValueError
+        If there is no batch, or a batch is not a pair.
+    """
+    device = runtime.device()
+    model.to(device)
+    if isinstance(loss, nn.Module):
+        loss.to(device)
+    metrics = default_metrics(loss) if metrics is None else metrics
+    means = Means()
+    with _evaluating(model), torch.inference_mode():
+        for inputs, targets in device_batches(batches, device):
+            with autocast(precision, device):
+                outputs = forward(model, inputs)
+                value = loss(outputs, targets)
+            means.add(inputs, loss=value, **measure(metrics, outputs, targets))
+    return means.average()
+
+
+def default_metrics(loss: Loss) -> Metrics:
+    """Accuracy where `loss` is cross-entropy, else nothing."""
+    classifies = loss is F.cross_entropy or isinstance(loss, nn.CrossEntropyLoss)
+    return {"accuracy": accuracy} if classifies else {}
+
+
+def measure(metrics: Metrics, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+    """The value of each metric on one batch, without gradients."""
+    with torch.no_grad():
+        return {name: metric(outputs, targets) for name, metric in metrics.items()}
+
+
+class Means:
+    """Values of each batch, kept on the device until they are read, all in one go.
+
+    Reading a number off a GPU makes Python wait for all work queued there. So a step only keeps
+    its tensors, and :meth:`read` fetches them together.
+    """
+
+    def __init__(self):
+        self.clear()
+
+    def clear(self) -> None:
+        self.sizes: list[int] = []  # examples in each batch
+        self.values: dict[str, list[float]] = {}  # one list a name, one number a batch
+        self._waiting: dict[str, list[Tensor]] = {}
+        self._started = time.perf_counter()
+
+    def add(self, inputs: Tensor | tuple, **values: Tensor) -> None:
+        """Note one batch: the values are means over its examples, one number each."""
+        for name, value in values.items():
+            value = torch.as_tensor(value).detach()
+            if value.dim():
+                raise ValueError(
+                    f"{name} of a batch has the shape {tuple(value.shape)}: "
+                    "it must be one number, the mean over the batch"
+                )
+            self._waiting.setdefault(name, []).append(value)
+        self.sizes.append(len(inputs[0] if isinstance(inputs, tuple) else inputs))
+
+    def read(self) -> dict[str, list[float]]:
+        for name, waiting in self._waiting.items():
+            if waiting:
+                self.values.setdefault(name, []).extend(torch.stack(waiting).tolist())
+        self._waiting = {}
+        return self.values
+
+    def average(self) -> dict[str, float]:
+        """The mean of each value over examples.
+
+        Raises
+        ------
+        ValueError
+            If there was no batch.
+        """
+        total = sum(self.sizes)
+        if total == 0:
+            raise ValueError(
+                "there was no batch: give at least one, and nothing that can be iterated only once"
+            )
+        return {
+            name: math.fsum(n * v for n, v in zip(self.sizes, values)) / total
+            for name, values in self.read().items()
+        }
+
+    def seconds(self) -> float:
+        """Time since the first batch was asked for."""
+        return time.perf_counter() - self._started
+
+    def state_dict(self) -> dict:
+        return {"sizes": self.sizes, "values": self.read(), "seconds": self.seconds()}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.clear()
+        self.sizes, self.values = state["sizes"], state["values"]
+        self._started -= state["seconds"]
+
+
+@contextmanager
+def _evaluating(model: nn.Module):
+    """Evaluation mode inside; afterwards each module is again in the mode it was in."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode

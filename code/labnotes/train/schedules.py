@@ -1,0 +1,167 @@
+"""Learning-rate schedules: functions ``(step, total_steps) -> factor`` of the initial rate.
+
+Each function here builds such a schedule; :func:`labnotes.train.fit` multiplies the learning rate
+that the optimizer was built with by the factor before every step. Steps count from 0. A warmup
+and the milestones may be given in steps (an ``int``) or as a part of the run (a ``float`` below 1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+Schedule = Callable[[int, int], float]
+
+
+def constant(warmup: int | float = 0) -> Schedule:
+    """The initial rate throughout, after a linear warmup.
+
+    Parameters
+    ----------
+    warmup
+        Steps (or part of all steps) in which the factor rises in equal parts to 1. The first step
+        has the factor ``1 / (warmup + 1)``, step number `warmup` has 1: no step is wasted at 0.
+
+    Examples
+    --------
+    >>> [constant(warmup=3)(step, 100) for step in range(5)]
+    [0.25, 0.5, 0.75, 1.0, 1.0]
+    """
+
+    _in_steps(warmup, 1, "warmup")
+
+    def factor(step: int, total: int) -> float:
+        _check(step, total)
+        return min(1.0, (step + 1) / (_in_steps(warmup, total, "warmup") + 1))
+
+    return factor
+
+
+def cosine(warmup: int | float = 0, floor: float = 0.0) -> Schedule:
+    """Half a cosine wave from 1 down to `floor`, after a linear warmup.
+
+    ``floor + (1 - floor) (1 + cos(pi t / T)) / 2`` with ``t`` the steps since the warmup and ``T``
+    the steps that were left at its end.
+
+    Parameters
+    ----------
+    warmup
+        As in :func:`constant`.
+    floor
+        The factor that the wave ends at, from 0 to 1.
+
+    References
+    ----------
+    Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017,
+    equation 5, without restarts.
+
+    Examples
+    --------
+    >>> [round(cosine()(step, 4), 3) for step in range(4)]
+    [1.0, 0.854, 0.5, 0.146]
+    """
+    _in_steps(warmup, 1, "warmup")
+    if not 0 <= floor <= 1:
+        raise ValueError(f"floor is {floor}: give a factor from 0 to 1")
+    rise = constant(warmup)
+
+    def factor(step: int, total: int) -> float:
+        start = _in_steps(warmup, total, "warmup")
+        if step < start:
+            return rise(step, total)
+        _check(step, total)
+        return floor + (1 - floor) * _fall((step - start) / max(1, total - start))
+
+    return factor
+
+
+def step_decay(milestones: Sequence[int | float], gamma: float = 0.1) -> Schedule:
+    """Multiply by `gamma` at each milestone: the staircase of the first ResNets.
+
+    Parameters
+    ----------
+    milestones
+        Rising steps, or parts of the run: ``[0.5, 0.75]`` drops at half and three quarters.
+    gamma
+        The factor of one drop, above 0.
+
+    References
+    ----------
+    He et al., "Deep Residual Learning for Image Recognition", 2016, section 4.2: the rate is
+    divided by 10 at 32,000 and 48,000 of 64,000 steps.
+
+    Examples
+    --------
+    >>> [step_decay([2, 4], gamma=0.5)(step, 6) for step in range(6)]
+    [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
+    """
+    if not milestones or list(milestones) != sorted(set(milestones)):
+        raise ValueError(f"milestones are {milestones!r}: give rising steps, such as [0.5, 0.75]")
+    for milestone in milestones:
+        _in_steps(milestone, 1, "a milestone")
+    if not gamma > 0:
+        raise ValueError(f"gamma is {gamma}: give a factor above 0")
+
+    def factor(step: int, total: int) -> float:
+        _check(step, total)
+        passed = sum(step >= _in_steps(m, total, "a milestone") for m in milestones)
+        return float(gamma**passed)
+
+    return factor
+
+
+def one_cycle(rise: float = 0.3, start: float = 1 / 25, end: float = 4e-6) -> Schedule:
+    """Up and down once in half cosine waves. The optimizer's rate is the *peak*.
+
+    Parameters
+    ----------
+    rise
+        The part of the run in which the factor goes from `start` to 1; then it falls to `end`,
+        which the last step has.
+    start, end
+        Factors of the first and the last step.
+
+    References
+    ----------
+    Smith and Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large
+    Learning Rates", 2018. The shape and the defaults are those of
+    ``torch.optim.lr_scheduler.OneCycleLR``; the momentum stays as it is.
+
+    Examples
+    --------
+    >>> factors = [one_cycle()(step, 100) for step in range(100)]
+    >>> round(factors[0], 3), max(factors)
+    (0.04, 1.0)
+    """
+    if not 0 < rise < 1:
+        raise ValueError(f"rise is {rise}: give the part of the run that rises, between 0 and 1")
+    if not (0 <= start <= 1 and 0 <= end <= 1):
+        raise ValueError(f"start is {start} and end {end}: give factors from 0 to 1")
+
+    def factor(step: int, total: int) -> float:
+        _check(step, total)
+        peak = max(rise * total - 1, 0.0)  # the step of the peak, a fraction in general
+        if step <= peak and peak > 0:
+            return start + (1 - start) * (1 - _fall(step / peak))
+        return end + (1 - end) * _fall((step - peak) / max(total - 1 - peak, 1.0))
+
+    return factor
+
+
+def _fall(part: float) -> float:
+    """Half a cosine wave: 1 at `part` 0, 0 from `part` 1 on."""
+    return (1 + math.cos(math.pi * min(part, 1.0))) / 2
+
+
+def _in_steps(value: int | float, total: int, what: str) -> int:
+    """`value` in steps: an int as it is, a float below 1 as part of `total`."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, float) and 0 <= value < 1:
+        return round(value * total)
+    raise ValueError(f"{what} is {value!r}: give steps (an int) or a part of the run (0 <= x < 1)")
+
+
+def _check(step: int, total: int) -> None:
+    if total < 1 or step < 0:
+        raise ValueError(f"step {step} of {total}: steps count from 0, of at least one in all")

@@ -1,0 +1,63 @@
+"""What builds the site of Deep Learning Lab Notes: a Sphinx extension. No notebook imports it."""
+
+from __future__ import annotations
+
+from myst_nb.sphinx_ import HideCodeCellNode
+from sphinx.application import Sphinx
+
+from . import assets, badges, cells, explorers, generated, notebooks, outdated, quiz, settles
+
+
+def setup(app: Sphinx) -> dict:
+    """Register the book's directives, roles, pages and assets with Sphinx."""
+    app.setup_extension("myst_nb")
+    _add_settles(app)
+    _add_quiz(app)
+    app.add_node(HideCodeCellNode, override=True, html=(cells.visit, cells.depart))
+    _add_badges(app)
+    _add_pages(app)
+    _add_assets(app)
+    app.connect("env-get-outdated", outdated.outdated)
+    app.connect("build-finished", notebooks.write_notebooks)
+    return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _add_settles(app: Sphinx) -> None:
+    app.add_node(settles.mark, html=(settles.visit_mark, None))
+    app.add_directive("settles", settles.SettlesDirective)
+    app.add_role("settles", settles.SettlesRole())
+    app.connect("env-purge-doc", settles.forget)
+    app.connect("env-merge-info", settles.merge)
+    app.connect("env-check-consistency", settles.check)
+
+
+def _add_quiz(app: Sphinx) -> None:
+    for name in ("question", "stem", "option", "choice", "reason"):
+        visitors = getattr(quiz, f"visit_{name}"), getattr(quiz, f"depart_{name}")
+        app.add_node(getattr(quiz, f"quiz_{name}"), html=visitors)
+    app.add_directive("question", quiz.QuestionDirective)
+
+
+def _add_badges(app: Sphinx) -> None:
+    app.add_node(badges.badges, html=(badges.visit, None))
+    app.connect("doctree-read", badges.insert)
+    app.connect("env-check-consistency", badges.check_needs)
+    app.connect("html-page-context", badges.top_buttons)
+
+
+def _add_pages(app: Sphinx) -> None:
+    app.add_node(generated.page_part, html=(generated.visit, None))
+    app.add_directive("notes-map", generated.NotesMapDirective)
+    app.add_directive("corrections", generated.CorrectionsDirective)
+    app.add_directive("run-times", generated.RunTimesDirective)
+    app.add_directive("terms", generated.TermsDirective)
+    app.add_directive("data-and-licences", generated.DataDirective)
+
+
+def _add_assets(app: Sphinx) -> None:
+    app.connect("config-inited", assets.configure)
+    app.connect("builder-inited", assets.copy_mathjax)
+    app.add_post_transform(explorers.StillPicture)
+    app.connect("html-page-context", explorers.refresh, priority=890)
+    app.connect("html-page-context", assets.tidy, priority=900)
+    app.connect("build-finished", assets.shrink)

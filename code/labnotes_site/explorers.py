@@ -1,0 +1,87 @@
+"""The explorers on the static page: their loader, their still pictures, their present source.
+
+MyST-NB embeds a widget's state in the page. ``loader.js`` mounts it with no kernel and without
+ipywidgets' own html-manager, which is 0.9 MB and comes from another host. It knows anywidgets
+only, so a page with any other widget breaks the build.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
+
+LOG = logging.getLogger(__name__)
+VIEW = "application/vnd.jupyter.widget-view+json"
+STATE = "application/vnd.jupyter.widget-state+json"
+LOADER = "labnotes/loader.js"
+KNOWN = {"AnyModel", "LayoutModel"}
+
+
+class StillPicture(SphinxPostTransform):
+    """Keep a widget's picture beside its view, for readers without JavaScript and for print."""
+
+    default_priority = 3  # before MyST-NB (4) leaves one representation of each output
+    formats = ("html",)
+
+    def run(self, **kwargs) -> None:
+        for bundle in list(self.document.findall(nodes.container)):
+            if bundle.get("nb_element") != "mime_bundle":
+                continue
+            forms = {form["mime_type"]: form for form in bundle.children}
+            if VIEW not in forms:
+                continue
+            if "image/svg+xml" not in forms or "text/plain" not in forms:
+                LOG.warning("a widget without a still picture: use labnotes.explore.Explorer", location=bundle)
+                continue
+            bundle.replace_self(self._explorer(forms))
+
+    def _explorer(self, forms: dict[str, nodes.container]) -> nodes.container:
+        still = nodes.container(classes=["ln-explorer-still"])
+        still += forms["image/svg+xml"].children
+        for image in still.findall(nodes.image):
+            image["alt"] = forms["text/plain"].astext().strip()
+        return nodes.container("", *forms[VIEW].children, still, classes=["ln-explorer"])
+
+
+def current(state: str) -> str:
+    """A page's widget state with the explorers' script and style as they are now.
+
+    The cache of executed notebooks keys on Python code: it cannot see that an explorer's
+    JavaScript has changed.
+    """
+    page = json.loads(state)
+    for model in page["state"].values():
+        module, _, name = model["state"].get("_anywidget_id", "").rpartition(".")
+        if module.partition(".")[0] != "labnotes":
+            continue  # no anywidget, or one that a notebook defines itself
+        explorer = getattr(import_module(module), name)
+        model["state"]["_esm"] = str(explorer._esm)
+        if hasattr(explorer, "_css"):
+            model["state"]["_css"] = str(explorer._css)
+    # Inside a script element no "<" may stand that could close it.
+    return json.dumps(page, ensure_ascii=False).replace("<", r"\u003c")
+
+
+def foreign_models(state: str) -> list[str]:
+    """The kinds of widget in `state` that the loader cannot mount."""
+    models = json.loads(state)["state"].values()
+    return sorted({m["model_name"] for m in models} - KNOWN)
+
+
+def refresh(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Bring the widget state of a page up to date, and refuse widgets that would stay dead."""
+    for script in context.get("script_files", []):
+        attributes = getattr(script, "attributes", {})
+        if attributes.get("type") != STATE:
+            continue
+        if foreign := foreign_models(attributes["body"]):
+            LOG.warning(
+                "widgets that need a kernel: %s. Only explorers (anywidget) live on a page",
+                ", ".join(foreign), location=pagename,
+            )
+        attributes["body"] = current(attributes["body"])

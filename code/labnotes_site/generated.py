@@ -1,0 +1,241 @@
+"""Pages that the build writes from what it knows: the notes map, corrections, run times, data,
+glossary. Each is a directive on a page of ``chapters/reference``.
+
+Their HTML is made when the page is written, because only then all chapters have been read.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from datetime import datetime, timezone
+from html import escape
+from pathlib import Path
+
+import yaml
+from docutils import nodes
+from docutils.statemachine import StringList
+from myst_nb.sphinx_ import NbMetadataCollector
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+from .badges import duration, seconds
+from .frontmatter import chapters
+from .notes import AREAS, VERDICTS, Note, load_notes
+from .settles import LEADS, place
+
+LOG = logging.getLogger(__name__)
+DATASETS = Path("code", "labnotes", "data", "datasets.toml")
+
+
+class page_part(nodes.General, nodes.Element):
+    """A part of a generated page: `part` names the function that writes it, `key` which piece."""
+
+
+def visit(translator, node: page_part) -> None:
+    translator.body.append(WRITERS[node["part"]](translator.builder, node["key"]))
+    raise nodes.SkipNode
+
+
+def _section(id_: str, title: str, *children: nodes.Node) -> nodes.section:
+    return nodes.section("", nodes.title("", title), *children, ids=[id_], names=[id_])
+
+
+def _to(builder, note_id: str) -> str | None:
+    """The address of the place that settles a statement, from the page being written."""
+    there = place(builder.env, note_id)
+    if there is None:
+        return None
+    return builder.get_relative_uri(builder.current_docname, there) + f"#note-{note_id}"
+
+
+def _chapter_link(builder, docname: str) -> str:
+    uri = builder.get_relative_uri(builder.current_docname, docname)
+    return f'<a href="{uri}">{escape(builder.env.titles[docname].astext())}</a>'
+
+
+def _chip(verdict: str) -> str:
+    return f'<span class="ln-chip ln-{verdict}">{verdict}</span>'
+
+
+# --- the notes map -------------------------------------------------------------------------------
+
+
+class NotesMapDirective(SphinxDirective):
+    """Every statement of the notes, by area, with its verdict and where the book settles it."""
+
+    def run(self) -> list[nodes.Node]:
+        notes = load_notes(Path(self.env.srcdir))
+        sizes = Counter(note.area for note in notes.values())
+        head = page_part(part="map-head", key="")
+        return [head] + [
+            _section(f"area-{area}", f"{title} ({sizes[area]})", page_part(part="map-area", key=area))
+            for area, title in AREAS.items()
+            if sizes[area]
+        ]
+
+
+def _map_head(builder, key: str) -> str:
+    notes = load_notes(Path(builder.env.srcdir))
+    counts = Counter(note.verdict for note in notes.values())
+    done = sum(place(builder.env, i) is not None for i in notes)
+    verdicts = "".join(f"<li>{_chip(v)} {counts[v]}</li>" for v in VERDICTS)
+    return (
+        f'<p>The notes make {len(notes)} statements. The chapters written so far settle {done} of '
+        f'them.</p>\n<ul class="ln-counts">{verdicts}</ul>\n<div id="ln-map-filter"></div>\n'
+    )
+
+
+def _map_area(builder, area: str) -> str:
+    notes = [n for n in load_notes(Path(builder.env.srcdir)).values() if n.area == area]
+    return '<ul class="ln-notes">\n' + "".join(_map_row(builder, note) for note in notes) + "</ul>\n"
+
+
+def _map_row(builder, note: Note) -> str:
+    there = place(builder.env, note.id)
+    if there is None:
+        where = '<span class="ln-later">on the way</span>'
+    else:
+        title = escape(builder.env.titles[there].astext())
+        where = f'<a href="{_to(builder, note.id)}">{title}</a>'
+    return (
+        f'<li class="ln-note" id="map-{note.id}" data-verdict="{note.verdict}">'
+        f"{_chip(note.verdict)} {escape(note.says)} {where}</li>\n"
+    )
+
+
+# --- corrections ---------------------------------------------------------------------------------
+
+
+class CorrectionsDirective(SphinxDirective):
+    """What the notes have wrong, imprecise or open, and what is true, as far as it is settled."""
+
+    def run(self) -> list[nodes.Node]:
+        return [
+            _section(f"corrections-{v}", title, page_part(part="corrections", key=v))
+            for v, title in (("wrong", "Wrong"), ("imprecise", "Imprecise"), ("open", "Left open"))
+        ]
+
+
+def _corrections(builder, verdict: str) -> str:
+    notes = [n for n in load_notes(Path(builder.env.srcdir)).values() if n.verdict == verdict]
+    done = [n for n in notes if place(builder.env, n.id)]
+    rest = len(notes) - len(done)
+    parts = [
+        f'<div class="ln-correction ln-is-{verdict}">'
+        f'<p class="ln-says"><span class="visually-hidden">{LEADS[verdict]}: </span>{escape(n.says)}</p>'
+        f'<p class="ln-truth">{escape(n.truth)}</p>'
+        f'<p class="ln-where">Settled in <a href="{_to(builder, n.id)}">'
+        f"{escape(builder.env.titles[place(builder.env, n.id)].astext())}</a></p></div>\n"
+        for n in done
+    ]
+    if rest:
+        parts.append(f'<p class="ln-later">{rest} more will follow with the chapters on the way.</p>\n')
+    return "".join(parts)
+
+
+# --- run times -----------------------------------------------------------------------------------
+
+
+class RunTimesDirective(SphinxDirective):
+    """How long the last execution of each chapter took."""
+
+    def run(self) -> list[nodes.Node]:
+        return [page_part(part="run-times", key="")]
+
+
+def _run_times(builder, key: str) -> str:
+    env = builder.env
+    rows, total = [], 0.0
+    for docname in chapters(env):
+        time = seconds(env, docname)
+        if time is None:
+            continue
+        total += time
+        when = NbMetadataCollector.get_exec_data(env, docname)["mtime"]
+        date = datetime.fromtimestamp(when, timezone.utc).date().isoformat()
+        rows.append(
+            f"<tr><td>{_chapter_link(builder, docname)}</td>"
+            f'<td class="text-right">{duration(time)}</td><td>{date}</td></tr>\n'
+        )
+    return (
+        '<div class="pst-scrollable-table-container"><table class="table">\n'
+        '<thead><tr><th>Chapter</th><th class="text-right">Time</th><th>Run on</th></tr></thead>\n'
+        f'<tbody>{"".join(rows)}</tbody>\n'
+        f'<tfoot><tr><th scope="row">{len(rows)} chapters</th>'
+        f'<td class="text-right">{duration(total)}</td><td></td></tr></tfoot></table></div>\n'
+    )
+
+
+# --- glossary ------------------------------------------------------------------------------------
+
+
+class TermsDirective(SphinxDirective):
+    """All of ``data/glossary/*.yml`` as one glossary: ``{term}`` finds its entries."""
+
+    def run(self) -> list[nodes.Node]:
+        folder = Path(self.env.srcdir, "data", "glossary")
+        entries: dict[str, tuple[str, list[str]]] = {}
+        for file in sorted(folder.glob("*.yml")):
+            for entry in yaml.safe_load(file.read_text("utf8")):
+                if set(entry) != {"term", "zh", "text"}:
+                    raise self.error(f"{file}: {entry} needs exactly term, zh and text")
+                key = entry["term"].casefold()
+                if key in entries:
+                    raise self.error(f"{entry['term']!r} is in {file.name} and in {entries[key][0]}")
+                entries[key] = (file.name, self._lines(entry, file.stem))
+        if not entries:
+            return []
+        text = ["````{glossary}", *(line for k in sorted(entries) for line in entries[k][1]), "````"]
+        box = nodes.container(classes=["ln-glossary"])
+        self.state.nested_parse(StringList(text, source=str(folder)), 0, box)
+        return [box]
+
+    def _lines(self, entry: dict, stem: str) -> list[str]:
+        """One entry in MyST; the Chinese word is a second name of the same term."""
+        pages = [d for d in self.env.found_docs if d.rpartition("/")[2].replace("-", "_") == stem.replace("-", "_")]
+        more = f" See {{doc}}`/{pages[0]}`." if pages else ""
+        text = " ".join(entry["text"].split())
+        return [entry["term"], entry["zh"], f"  {text}{more}", ""]
+
+
+# --- data and licences ---------------------------------------------------------------------------
+
+
+class DataDirective(SphinxDirective):
+    """The data sets of the catalogue: what they are, who made them, under which licence."""
+
+    def run(self) -> list[nodes.Node]:
+        self.env.note_dependency(str(Path(self.env.srcdir) / DATASETS))
+        return [
+            _section(f"data-{name}", fields["title"], page_part(part="dataset", key=name))
+            for name, fields in _datasets(self.env.srcdir).items()
+        ]
+
+
+def _datasets(root: Path | str) -> dict[str, dict]:
+    return tomllib.loads(Path(root, DATASETS).read_text("utf8"))
+
+
+def _dataset(builder, name: str) -> str:
+    fields = _datasets(builder.env.srcdir)[name]
+    home = escape(fields["homepage"], quote=True)
+    facts = [
+        ("What it holds", escape(fields["items"])),
+        ("What the book does with it", escape(fields["use"])),
+        ("Licence", escape(fields["licence"])),
+        ("Cite as", escape(fields["citation"])),
+        ("Home", f'<a href="{home}">{home}</a>'),
+        ("Name in the catalogue", f'<code class="literal">{escape(name)}</code>'),
+    ]
+    rows = "".join(f"<dt>{label}</dt><dd>{text}</dd>\n" for label, text in facts)
+    return f'<dl class="ln-facts">\n{rows}</dl>\n'
+
+
+WRITERS = {
+    "map-head": _map_head,
+    "map-area": _map_area,
+    "corrections": _corrections,
+    "run-times": _run_times,
+    "dataset": _dataset,
+}

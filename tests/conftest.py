@@ -1,0 +1,30 @@
+"""What all tests share: no network, one thread, the same random cases every time on CI."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+from hypothesis import settings
+
+os.environ.setdefault("LABNOTES_OFFLINE", "1")  # a test never depends on somebody's server
+torch.set_num_threads(1)
+
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture
+def real_data():
+    """Call it with the name of a data set: skips the test where LABNOTES_DATA has not got it."""
+    from labnotes.data import catalog
+
+    def need(name: str) -> catalog.Found:
+        found = catalog.locate(name)
+        if found is None or found.source != "LABNOTES_DATA":
+            pytest.skip(f"LABNOTES_DATA has no {name}")
+        return found
+
+    return need

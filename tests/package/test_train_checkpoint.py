@@ -1,0 +1,416 @@
+"""Checkpoints: whole or not at all, refused where they do not fit, and never a silent restart."""
+
+import errno
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import labnotes.train.checkpoint as checkpoint_module
+from labnotes.train import CheckpointError, cosine, fit, step_decay
+from labnotes.train.checkpoint import Checkpoint, read, runs_folder
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("LABNOTES_DEVICE", "cpu")
+    monkeypatch.setenv("LABNOTES_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+def net(width=8, dropout=0.3):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, 2))
+
+
+def data(batch_size=8):
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(40, 4, generator=g)
+    return DataLoader(TensorDataset(x, (x[:, 0] > 0).long()), batch_size, shuffle=True)
+
+
+def sgd(parameters, lr=0.1, momentum=0.9):
+    return torch.optim.SGD(parameters, lr=lr, momentum=momentum)
+
+
+def run(checkpoint="run", epochs=3, model=None, **changes):
+    settings = {"optimizer": sgd, "schedule": cosine(warmup=2), "clip_norm": 1.0}
+    return fit(
+        net() if model is None else model, data(), epochs=epochs, checkpoint=checkpoint,
+        progress=False, **{**settings, **changes},
+    )  # fmt: skip
+
+
+class Stop(Exception):
+    pass
+
+
+def stop_at(step):
+    """An optimizer that fails at a step, as a cell that is interrupted there."""
+    count = [0]
+
+    def build(parameters):
+        optimizer = sgd(parameters)
+
+        def hook(*_):
+            if count[0] == step:
+                raise Stop
+            count[0] += 1
+
+        optimizer.register_step_pre_hook(hook)
+        return optimizer
+
+    return build
+
+
+# Going on
+
+
+@pytest.mark.parametrize("seconds", [0.0, 30.0])  # a checkpoint every step, and every epoch
+@pytest.mark.parametrize("step", [0, 2, 4, 5, 9, 10, 14])
+def test_a_run_stopped_at_any_step_goes_on_to_the_same_losses(monkeypatch, step, seconds):
+    whole = net()
+    expected = run(None, model=whole)
+    monkeypatch.setattr(checkpoint_module, "SECONDS", seconds)
+    with pytest.raises(Stop):
+        run(optimizer=stop_at(step))
+    torch.seed(), np.random.seed(), random.seed()
+    model = net()
+    history = run(model=model)
+    assert history.steps == expected.steps
+    assert [row["train_loss"] for row in history.epochs] == [
+        row["train_loss"] for row in expected.epochs
+    ]
+    assert [row["lr"] for row in history.epochs] == [row["lr"] for row in expected.epochs]
+    assert all(
+        torch.equal(a, b) for a, b in zip(model.state_dict().values(), whole.state_dict().values())
+    )
+
+
+def test_adam_goes_on_too(monkeypatch):
+    expected = run(None, optimizer=torch.optim.AdamW)
+    monkeypatch.setattr(checkpoint_module, "SECONDS", 0.0)
+    real, steps = Checkpoint.save, []
+
+    def save_and_stop(self):
+        real(self)
+        steps.append(1)
+        if len(steps) in (3, 8):
+            raise Stop
+
+    monkeypatch.setattr(Checkpoint, "save", save_and_stop)
+    for _ in range(2):
+        with pytest.raises(Stop):
+            run(optimizer=torch.optim.AdamW)
+    assert run(optimizer=torch.optim.AdamW).steps == expected.steps
+
+
+def test_a_checkpoint_changes_nothing_of_the_run(monkeypatch):
+    monkeypatch.setattr(checkpoint_module, "SECONDS", 0.0)
+    assert run().steps == run(None).steps
+
+
+def test_a_finished_run_is_loaded_not_trained_again(monkeypatch):
+    trained, again = net(), net()
+    first = run(model=trained)
+    again[0].register_forward_hook(lambda *_: pytest.fail("trained again"))
+    assert run(model=again) == first
+    assert torch.equal(again[0].weight, trained[0].weight)
+
+
+def test_without_a_schedule_a_run_may_be_made_longer_and_never_shorter():
+    expected = run(None, epochs=4, schedule=None)
+    run(epochs=2, schedule=None)
+    assert run(epochs=4, schedule=None).steps == expected.steps
+    with pytest.raises(CheckpointError, match="has 4 epochs, more than epochs=3"):
+        run(epochs=3, schedule=None)
+
+
+def test_the_python_and_numpy_generators_go_on_too(monkeypatch):
+    monkeypatch.setattr(checkpoint_module, "SECONDS", 0.0)
+
+    class Jitter(nn.Module):
+        def forward(self, x):
+            return x * (1 + 0.1 * random.random()) + 0.1 * np.random.standard_normal()
+
+    def model():
+        return nn.Sequential(Jitter(), net())
+
+    expected = run(None, model=model())
+    with pytest.raises(Stop):
+        run(model=model(), optimizer=stop_at(7))
+    assert run(model=model()).steps == expected.steps
+
+
+def test_a_gradient_scaler_goes_on_too(monkeypatch):
+    monkeypatch.setattr(checkpoint_module, "SECONDS", 0.0)
+    expected = run(None, precision="fp16")
+    with pytest.raises(Stop):
+        run(precision="fp16", optimizer=stop_at(7))
+    assert run(precision="fp16").steps == expected.steps
+    assert read(runs_folder() / "run.pt")["parts"]["scaler"]["scale"] > 0
+
+
+def test_within_an_epoch_checkpoints_are_at_least_30_seconds_apart(monkeypatch):
+    now, saved = [0.0], []
+    monkeypatch.setattr(checkpoint_module.time, "monotonic", lambda: now[0])
+    real = Checkpoint.save
+    monkeypatch.setattr(Checkpoint, "save", lambda self: (saved.append(now[0]), real(self)))
+    model = net()
+
+    def tick(*_):
+        if model.training:
+            now[0] += 12.0
+
+    model.register_forward_hook(tick)
+    run(model=model, epochs=2)  # epochs of 5 steps of 12 seconds: they end at 60 and 120
+    assert saved == [36.0, 60.0, 96.0, 120.0]
+
+
+# What is on the disk
+
+
+def test_a_checkpoint_is_one_file_and_the_one_before_it(runs):
+    run(epochs=1, schedule=None)
+    assert sorted(os.listdir(runs)) == ["run.pt"]
+    run(epochs=2, schedule=None)
+    assert sorted(os.listdir(runs)) == ["run.pt", "run.pt.prev"]
+    assert len(read(runs / "run.pt")["parts"]["history"]["epochs"]) == 2
+    assert len(read(runs / "run.pt.prev")["parts"]["history"]["epochs"]) == 1
+
+
+def test_loading_never_unpickles_anything_but_plain_values(runs, monkeypatch):
+    asked = []
+    real = torch.load
+    monkeypatch.setattr(torch, "load", lambda *a, **k: asked.append(k["weights_only"]) or real(*a, **k))
+    run()
+    run()
+    assert asked and all(asked)
+
+
+def test_a_file_that_would_run_code_is_not_loaded(runs):
+    import hashlib
+    import io
+
+    class Attack:
+        def __reduce__(self):
+            return os.mkdir, (str(runs / "attacked"),)
+
+    run(epochs=1)
+    buffer = io.BytesIO()
+    torch.save({"parts": Attack()}, buffer)
+    body = buffer.getvalue()
+    mark = checkpoint_module._MARK
+    (runs / "run.pt").write_bytes(body + mark + hashlib.sha256(body).digest())
+    with pytest.raises(CheckpointError, match="more than tensors and plain values"):
+        run(epochs=1)
+    assert not (runs / "attacked").exists()
+
+
+def test_the_weights_in_a_checkpoint_can_be_read_for_other_uses(runs):
+    model = net()
+    run(model=model)
+    other = net()
+    other.load_state_dict(read(runs / "run.pt")["parts"]["model"])
+    assert torch.equal(other[0].weight, model[0].weight)
+
+
+def test_what_could_not_be_loaded_again_is_refused_at_the_first_save(runs):
+    class Odd(nn.Identity):
+        def get_extra_state(self):
+            return Path("x")
+
+        def set_extra_state(self, state):
+            pass
+
+    with pytest.raises(CheckpointError, match="more than tensors and plain values"):
+        run(model=nn.Sequential(Odd(), net()), epochs=1)
+    assert os.listdir(runs) == []
+
+
+# Damage
+
+
+def lengths(size):
+    rng = random.Random(0)
+    some = [rng.randrange(size) for _ in range(12)]
+    return sorted({0, 1, 53, 54, 55, size // 2, size - 56, size - 32, size - 1, *some})
+
+
+def test_a_checkpoint_cut_at_any_length_is_told_from_a_whole_one(runs):
+    run(epochs=1)
+    whole = (runs / "run.pt").read_bytes()
+    for length in lengths(len(whole)):
+        (runs / "run.pt").write_bytes(whole[:length])
+        with pytest.raises(CheckpointError, match="is damaged"):
+            read(runs / "run.pt")
+
+
+def test_one_changed_byte_anywhere_is_noticed(runs):
+    run(epochs=1)
+    whole = (runs / "run.pt").read_bytes()
+    for place in lengths(len(whole)):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        (runs / "run.pt").write_bytes(changed)
+        with pytest.raises(CheckpointError, match="is damaged"):
+            read(runs / "run.pt")
+
+
+def test_after_damage_the_checkpoint_before_is_used_with_a_warning(runs):
+    expected = run(None, epochs=3, schedule=None)
+    run(epochs=1, schedule=None)
+    run(epochs=2, schedule=None)
+    whole = (runs / "run.pt").read_bytes()
+    (runs / "run.pt").write_bytes(whole[:1000])
+    with pytest.warns(UserWarning, match=r"run\.pt is damaged.*before it is used"):
+        history = run(epochs=3, schedule=None)
+    assert history.steps == expected.steps
+    # The damaged file went aside: it did not push the good one out.
+    assert (runs / "run.pt.bad").read_bytes() == whole[:1000]
+    assert len(read(runs / "run.pt.prev")["parts"]["history"]["epochs"]) == 2
+
+
+def test_with_two_damaged_checkpoints_the_run_stops_and_says_what_to_do(runs):
+    run()
+    for name in ("run.pt", "run.pt.prev"):
+        (runs / name).write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match="No whole checkpoint is left: delete these files"):
+        run()
+    assert (runs / "run.pt").read_bytes() == b"nothing"  # never a silent restart
+
+
+def test_a_kill_between_the_two_renames_loses_nothing(runs):
+    expected = run(None)
+    run()
+    os.replace(runs / "run.pt", runs / "run.pt.prev")
+    (runs / "run.pt.tmp").write_bytes(b"half")
+    assert run().steps == expected.steps
+
+
+# Other settings
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"optimizer": lambda p: sgd(p, lr=0.2)}, r"lr: saved 0\.1, now 0\.2"),
+        ({"optimizer": lambda p: sgd(p, momentum=0.5)}, r"momentum: saved 0\.9, now 0\.5"),
+        ({"optimizer": torch.optim.Adam}, "optimizer: saved 'SGD', now 'Adam'"),
+        ({"schedule": None}, "schedule: saved '0.333"),
+        ({"schedule": cosine(warmup=3)}, "schedule: saved '0.333.*now '0.25"),
+        ({"schedule": step_decay([3])}, "schedule: saved"),
+        ({"epochs": 4}, "steps in all: saved 15, now 20"),
+        ({"clip_norm": 2.0}, r"clip_norm: saved 1\.0, now 2\.0"),
+        ({"seed": 1}, "seed: saved 0, now 1"),
+        ({"precision": "bf16"}, "precision: saved 'auto', now 'bf16'"),
+        ({"metrics": {}}, r"metrics: saved \['accuracy'\], now \[\]"),
+        ({"loss": nn.CrossEntropyLoss(label_smoothing=0.1)}, "loss: saved 'cross_entropy'"),
+        ({"model": lambda: net(width=9)}, "model: saved '.*out_features=8.*now '.*out_features=9"),
+        ({"model": lambda: net(dropout=0.1)}, r"model: saved '.*p=0\.3.*now '.*p=0\.1"),
+    ],
+)
+def test_other_settings_are_refused_by_name_and_the_checkpoint_stays(runs, changes, says):
+    run()
+    before = (runs / "run.pt").read_bytes()
+    changes = {k: v() if k == "model" else v for k, v in changes.items()}
+    with pytest.raises(CheckpointError, match=says):
+        run(**changes)
+    assert (runs / "run.pt").read_bytes() == before
+
+
+def test_every_difference_is_named_at_once():
+    run()
+    with pytest.raises(CheckpointError) as caught:
+        run(optimizer=lambda p: sgd(p, lr=0.2), clip_norm=None, seed=5)
+    for name in ("lr: saved", "clip_norm: saved", "seed: saved", "another checkpoint name"):
+        assert name in str(caught.value)
+    assert "momentum" not in str(caught.value)
+
+
+def test_other_batches_are_refused():
+    model = net()
+    fit(model, data(), epochs=1, optimizer=sgd, checkpoint="run", progress=False)
+    with pytest.raises(CheckpointError, match="batch_size: saved 8, now 4"):
+        fit(net(), data(4), epochs=1, optimizer=sgd, checkpoint="run", progress=False)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../x", ".hidden", "/tmp/x", "a b", 7])
+def test_a_name_that_could_leave_the_folder_is_refused(name):
+    with pytest.raises(ValueError, match="give a name of letters"):
+        run(name)
+
+
+# A disk that does not take it
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, the disk that is full")
+def test_a_full_disk_stops_the_run_and_leaves_the_checkpoints(runs, monkeypatch):
+    run(epochs=2, schedule=None)
+    before = {p.name: p.read_bytes() for p in runs.iterdir()}
+    real = checkpoint_module._write
+
+    def on_a_full_disk(path, state):
+        path.symlink_to("/dev/full")  # the kernel itself answers: no space left
+        real(path, state)
+
+    monkeypatch.setattr(checkpoint_module, "_write", on_a_full_disk)
+    with pytest.raises(CheckpointError, match="No space left on device.*untouched"):
+        run(epochs=3, schedule=None)
+    assert {p.name: p.read_bytes() for p in runs.iterdir()} == before
+
+
+def test_a_rename_that_fails_leaves_the_checkpoints(runs, monkeypatch):
+    run(epochs=2, schedule=None)
+    before = {p.name: p.read_bytes() for p in runs.iterdir()}
+
+    def refuse(source, target):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(CheckpointError, match="Read-only file system.*LABNOTES_RUNS"):
+        run(epochs=3, schedule=None)
+    assert {p.name: p.read_bytes() for p in runs.iterdir()} == before
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_training(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("LABNOTES_RUNS", str(tmp_path / "file"))
+    model = net()
+    model[0].register_forward_hook(lambda *_: pytest.fail("trained"))
+    with pytest.raises(CheckpointError, match="no checkpoint can be written in .*LABNOTES_RUNS"):
+        run(model=model)
+
+
+def test_a_read_only_folder_is_refused_before_training(monkeypatch):
+    def refuse(self, content):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(CheckpointError, match="Permission denied"):
+        run()
+
+
+def test_runs_lie_where_labnotes_runs_says_else_on_drive_else_here(monkeypatch, tmp_path):
+    monkeypatch.setenv("LABNOTES_RUNS", "~/somewhere")
+    assert runs_folder() == Path.home() / "somewhere"
+    monkeypatch.delenv("LABNOTES_RUNS")
+    assert runs_folder() == Path("runs")
+    drive = Path("/content/drive/MyDrive")
+    real = Path.is_dir
+    monkeypatch.setattr(Path, "is_dir", lambda self: self == drive or real(self))
+    assert runs_folder() == drive / "labnotes-runs"
+
+
+def test_a_run_with_a_loss_that_is_not_finite_is_not_saved(runs, monkeypatch):
+    monkeypatch.setattr(checkpoint_module, "SECONDS", 0.0)
+    x, y = torch.ones(4, 4), torch.zeros(4, dtype=torch.long)
+    batches = [(x, y), (x, y), (x * float("nan"), y), (x, y)]
+    with pytest.raises(FloatingPointError, match="at step 2"):
+        fit(net(), batches, epochs=1, optimizer=sgd, checkpoint="run", progress=False)
+    assert read(runs / "run.pt")["parts"]["means"]["sizes"] == [4, 4]

@@ -1,0 +1,135 @@
+"""Schedules against torch.optim.lr_scheduler, step by step."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.optim import SGD, lr_scheduler
+
+from labnotes.train import constant, cosine, one_cycle, step_decay
+
+
+def torch_factors(build, total, rate=0.4):
+    """What torch's scheduler makes of the learning rate at each of `total` steps, over `rate`."""
+    optimizer = SGD([torch.zeros(1, requires_grad=True)], lr=rate)
+    scheduler, factors = build(optimizer), []
+    factors.append(optimizer.param_groups[0]["lr"] / rate)
+    for _ in range(total - 1):
+        optimizer.step()
+        scheduler.step()
+        factors.append(optimizer.param_groups[0]["lr"] / rate)
+    return factors
+
+
+def ours(schedule, total):
+    return [schedule(step, total) for step in range(total)]
+
+
+@pytest.mark.parametrize("total", [1, 2, 7, 100])
+@pytest.mark.parametrize("floor", [0.0, 0.1])
+def test_cosine_is_torch_cosine_annealing(total, floor):
+    theirs = torch_factors(
+        lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=total, eta_min=0.4 * floor), total
+    )
+    assert ours(cosine(floor=floor), total) == pytest.approx(theirs, abs=1e-9)
+
+
+@pytest.mark.parametrize(("warmup", "steps"), [(1, 1), (5, 5), (10, 10), (0.25, 15)])
+def test_warmup_is_torch_linear_rise_before_the_cosine(warmup, steps):
+    total = 60
+
+    def build(o):
+        rise = lr_scheduler.LinearLR(o, start_factor=1 / (steps + 1), total_iters=steps)
+        wave = lr_scheduler.CosineAnnealingLR(o, T_max=total - steps)
+        return lr_scheduler.SequentialLR(o, [rise, wave], milestones=[steps])
+
+    assert ours(cosine(warmup=warmup), total) == pytest.approx(torch_factors(build, total), abs=1e-9)
+
+
+@pytest.mark.parametrize("warmup", [0, 1, 8])
+def test_constant_with_warmup_is_torch_linear_rise(warmup):
+    def build(o):
+        if warmup == 0:
+            return lr_scheduler.ConstantLR(o, factor=1.0)
+        return lr_scheduler.LinearLR(o, start_factor=1 / (warmup + 1), total_iters=warmup)
+
+    assert ours(constant(warmup=warmup), 20) == pytest.approx(torch_factors(build, 20), abs=1e-12)
+
+
+@pytest.mark.parametrize(("ours_at", "theirs_at"), [([30, 45], [30, 45]), ([0.5, 0.75], [30, 45])])
+@pytest.mark.parametrize("gamma", [0.1, 0.5])
+def test_step_decay_is_torch_multi_step(ours_at, theirs_at, gamma):
+    theirs = torch_factors(lambda o: lr_scheduler.MultiStepLR(o, theirs_at, gamma), 60)
+    assert ours(step_decay(ours_at, gamma), 60) == pytest.approx(theirs, abs=1e-12)
+
+
+@pytest.mark.parametrize("total", [10, 33, 200])
+@pytest.mark.parametrize("rise", [0.3, 0.5])
+@pytest.mark.parametrize(("divide", "final"), [(25.0, 1e4), (10.0, 100.0)])
+def test_one_cycle_is_torch_one_cycle(total, rise, divide, final):
+    theirs = torch_factors(
+        lambda o: lr_scheduler.OneCycleLR(
+            o,
+            max_lr=0.4,
+            total_steps=total,
+            pct_start=rise,
+            div_factor=divide,
+            final_div_factor=final,
+            cycle_momentum=False,
+        ),
+        total,
+    )
+    schedule = one_cycle(rise=rise, start=1 / divide, end=1 / (divide * final))
+    assert ours(schedule, total) == pytest.approx(theirs, abs=1e-9)
+
+
+SCHEDULES = [
+    constant(),
+    constant(warmup=5),
+    cosine(),
+    cosine(warmup=0.2, floor=0.1),
+    step_decay([0.25, 0.5], 0.1),
+    one_cycle(),
+    one_cycle(rise=0.01),
+    one_cycle(rise=0.99),
+]
+
+
+@given(total=st.integers(1, 500), data=st.data())
+def test_every_factor_lies_between_0_and_1_whatever_the_length(total, data):
+    step = data.draw(st.integers(0, total - 1))
+    for schedule in SCHEDULES:
+        assert 0 <= schedule(step, total) <= 1
+
+
+def test_a_run_shorter_than_its_warmup_still_only_rises():
+    factors = ours(cosine(warmup=10), 4)
+    assert factors == pytest.approx([1 / 11, 2 / 11, 3 / 11, 4 / 11])
+
+
+@pytest.mark.parametrize(
+    ("build", "says"),
+    [
+        (lambda: constant(warmup=-1), "warmup is -1"),
+        (lambda: cosine(warmup=1.5), "warmup is 1.5"),
+        (lambda: cosine(warmup=True), "warmup is True"),
+        (lambda: cosine(floor=2), "floor is 2"),
+        (lambda: step_decay([]), "milestones"),
+        (lambda: step_decay([5, 3]), "milestones"),
+        (lambda: step_decay([3, 3]), "milestones"),
+        (lambda: step_decay([-1, 3]), "a milestone is -1"),
+        (lambda: step_decay([3], gamma=0), "gamma is 0"),
+        (lambda: one_cycle(rise=1), "rise is 1"),
+        (lambda: one_cycle(start=-1), "start is -1"),
+    ],
+)
+def test_a_schedule_that_cannot_be_is_refused_when_it_is_built(build, says):
+    with pytest.raises(ValueError, match=says):
+        build()
+
+
+@pytest.mark.parametrize("schedule", [constant(), cosine(), step_decay([1]), one_cycle()])
+@pytest.mark.parametrize(("step", "total"), [(-1, 10), (0, 0)])
+def test_a_step_outside_the_run_is_refused(schedule, step, total):
+    with pytest.raises(ValueError, match="steps count from 0"):
+        schedule(step, total)
