@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # Real data next to the checkout is used where it is there; without it the bundled data serve.
 export LABNOTES_DATA ?=
 
-.PHONY: book test serve notebooks test-colab bench lock clean
+.PHONY: book test serve notebooks test-colab lock clean
 
 book: .venv/.ready node_modules/.ready
 	$(PY) -m labnotes_site.build

@@ -1,9 +1,9 @@
 """What `labnotes.train.fit` costs over a bare loop: forward, loss, backward, step.
 
-Both train the same network on the same batches, turn by turn; the medians are compared. CPU time
-is measured (on CUDA wall time), so that other programs on the machine disturb it little.
+Both train the same network on the same batch, step by step in turns; the medians are compared. CPU
+time is measured (on CUDA wall time, waiting for each step), so that other programs disturb it little.
 
-    OMP_NUM_THREADS=1 python benchmarks/loop_overhead.py [--rounds 15]
+    python benchmarks/loop_overhead.py
 """
 
 from __future__ import annotations
@@ -40,57 +40,72 @@ def clock(device: torch.device) -> float:
     return time.process_time()
 
 
-def bare(model, batches, optimizer) -> None:
-    for inputs, targets in batches:
-        optimizer.zero_grad()
-        F.cross_entropy(model(inputs), targets).backward()
-        optimizer.step()
+class TurnByTurn:
+    """Batches for `fit` that do one bare step, timed, before each batch that they give.
+
+    The time until the next batch is asked for is then that of one step of `fit`: the two take
+    turns step by step, so that a slow moment of the machine hits both.
+    """
+
+    def __init__(self, model, optimizer, inputs, targets, steps: int, device: torch.device):
+        self.model, self.optimizer = model, optimizer
+        self.inputs, self.targets = inputs, targets
+        self.steps, self.device = steps, device
+        self.bare, self.fit = [], []
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self):
+        for _ in range(self.steps):
+            start = clock(self.device)
+            self.optimizer.zero_grad()
+            F.cross_entropy(self.model(self.inputs), self.targets).backward()
+            self.optimizer.step()
+            middle = clock(self.device)
+            yield self.inputs, self.targets
+            self.fit.append(clock(self.device) - middle)
+            self.bare.append(middle - start)
 
 
-def measure(build, batch_size: int, steps: int, rounds: int) -> dict:
+def measure(build, batch_size: int, steps: int, **options) -> tuple[float, float]:
+    """Median seconds of a bare step, and median of what a step of `fit` takes more."""
     device = runtime.device()
     torch.manual_seed(0)
-    images = torch.randn(batch_size, 1, 28, 28, device=device)
-    images = images.to(memory_format=image_layout(device))
+    layout = image_layout(device)
+    images = torch.randn(batch_size, 1, 28, 28, device=device).to(memory_format=layout)
     targets = torch.randint(0, 10, (batch_size,), device=device)
-    batches = [(images, targets)] * steps
-    theirs, ours = build().to(device), build().to(device)
-    optimizers = [torch.optim.SGD(m.parameters(), lr=0.01, momentum=0.9) for m in (theirs, ours)]
-    quiet = {"epochs": 1, "optimizer": optimizers[1], "precision": "fp32", "progress": False}
-    runs = {
-        "bare": lambda: bare(theirs, batches, optimizers[0]),
-        "fit": lambda: fit(ours, batches, metrics={}, **quiet),
-        "fit, accuracy and schedule": lambda: fit(ours, batches, schedule=cosine(), **quiet),
-    }
-    times = {name: [] for name in runs}
-    for round_ in range(rounds + 1):  # the first warms up
-        for name, run in runs.items():
-            start = clock(device)
-            run()
-            if round_:
-                times[name].append((clock(device) - start) / steps)
-    return times
+    theirs, ours = (build().to(device).to(memory_format=layout) for _ in range(2))
+    one, other = (torch.optim.SGD(m.parameters(), lr=0.01, momentum=0.9) for m in (theirs, ours))
+    turns = TurnByTurn(theirs, one, images, targets, steps, device)
+    fit(ours, turns, epochs=1, optimizer=other, precision="fp32", progress=False, **options)
+    warm = steps // 10
+    bare, fitted = turns.bare[warm:], turns.fit[warm:]
+    return statistics.median(bare), statistics.median(f - b for f, b in zip(fitted, bare))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--steps", type=float, default=1.0, help="times the usual number of steps")
+    factor = parser.parse_args().steps
+    torch.set_num_threads(1)  # a second thread that waits counts as CPU time
     print(" ".join(f"{name} {value};" for name, value in runtime.describe().items()))
     for name, build, batch_size, steps in (
-        ("LeNet, batch 256", lenet, 256, 12),
-        ("LeNet, batch 64", lenet, 64, 40),
-        ("perceptron, batch 256", perceptron, 256, 100),
-        ("perceptron, batch 8 (a step is all overhead)", perceptron, 8, 300),
+        ("LeNet, batch 256", lenet, 256, 200),
+        ("LeNet, batch 64", lenet, 64, 600),
+        ("perceptron, batch 256", perceptron, 256, 2000),
+        ("perceptron, batch 8 (a step is all overhead)", perceptron, 8, 5000),
     ):
-        times = measure(build, batch_size, steps, rounds)
-        base = statistics.median(times["bare"])
-        print(f"{name}: bare {base * 1e3:.3f} ms a step")
-        for other in list(times)[1:]:
-            # Turn by turn: the ratio within a round, so that a slow moment hits both.
-            ratio = statistics.median(t / b for t, b in zip(times[other], times["bare"]))
-            extra = (ratio - 1) * base * 1e6
-            print(f"  {other}: {100 * (ratio - 1):+.1f} % ({extra:+.0f} us a step)")
+        print(name)
+        for what, options in (
+            ("fit", {"metrics": {}}),
+            ("fit with accuracy and schedule", {"schedule": cosine()}),
+        ):
+            bare, extra = measure(build, batch_size, max(20, round(steps * factor)), **options)
+            print(
+                f"  {what}: {extra * 1e6:+.0f} us on a bare step of {bare * 1e3:.3f} ms, "
+                f"{100 * extra / bare:+.1f} %"
+            )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.application import Sphinx
 
-from . import assets, badges, cells, explorers, generated, notebooks, outdated, quiz, settles
+from . import assets, badges, cells, exercises, explorers, generated, notebooks, outdated, quiz, settles
 
 
 def setup(app: Sphinx) -> dict:
@@ -13,6 +13,7 @@ def setup(app: Sphinx) -> dict:
     app.setup_extension("myst_nb")
     _add_settles(app)
     _add_quiz(app)
+    app.add_post_transform(exercises.UniqueIds)
     app.add_node(HideCodeCellNode, override=True, html=(cells.visit, cells.depart))
     _add_badges(app)
     _add_pages(app)

@@ -22,7 +22,9 @@ from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.utils import single_nb_execution
 
-from .keys import Chapter, chapters, execution_key, site_key
+from labnotes.data import catalog
+
+from .keys import Chapter, chapters, execution_key, site_key, surroundings
 
 #: Longest time one cell may take, in seconds.
 CELL_TIMEOUT = 600
@@ -55,6 +57,21 @@ def stale(found: list[Chapter], cache, record: ExecutionRecord, code_root: Path)
         if not fresh:
             wanted.append(chapter)
     return wanted
+
+
+def fetch_data() -> None:
+    """Download what the chapters read, once and before they run side by side.
+
+    A data set that is not to be had is no error: the chapters have stand-ins, and say so.
+    """
+    for name in catalog.catalog():
+        try:
+            catalog.fetch(name)
+        except catalog.DatasetUnavailable as error:
+            print(f"Without {name} (the chapters will use a stand-in): {error}\n", flush=True)
+    # What could not be had now is not asked for again by every chapter.
+    os.environ["LABNOTES_OFFLINE"] = "1"
+    surroundings.cache_clear()
 
 
 def run_chapter(chapter: Chapter) -> tuple[nbformat.NotebookNode, float, str]:
@@ -143,7 +160,11 @@ def main(argv: list[str] | None = None) -> int:
     started = time.perf_counter()
     cache = get_cache(root / "_build" / ".jupyter_cache")
     record = ExecutionRecord(root / "_build" / "executions.json")
-    found = chapters(root)
+    try:
+        found = chapters(root)
+    except ValueError as error:
+        print(f"The book cannot be read: {error}", file=sys.stderr)
+        return 2
     if args.only:
         unknown = [n for n in args.only if not any(c.docname.endswith(n) for c in found)]
         if unknown:
@@ -154,6 +175,8 @@ def main(argv: list[str] | None = None) -> int:
         print("\n".join(c.docname for c in wanted))
         return 0
     print(f"{len(wanted)} of {len(found)} chapters to run", flush=True)
+    if wanted:
+        fetch_data()
     failed = execute(wanted, cache, record, code_root, args.jobs or default_jobs())
     ran = time.perf_counter()
     if failed:

@@ -100,7 +100,7 @@ def _map_row(builder, note: Note) -> str:
         where = f'<a href="{_to(builder, note.id)}">{title}</a>'
     return (
         f'<li class="ln-note" id="map-{note.id}" data-verdict="{note.verdict}">'
-        f"{_chip(note.verdict)} {escape(note.says)} {where}</li>\n"
+        f'{_chip(note.verdict)} <span class="ln-words">{escape(note.says)}</span> {where}</li>\n'
     )
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.metadata
-import os
 import platform
 import re
 from dataclasses import dataclass
@@ -123,21 +122,23 @@ def _plain_python(source: str) -> str:
 
 
 @cache
-def _surroundings() -> str:
-    """What every chapter's result depends on: versions, the device, real data or none."""
+def surroundings() -> str:
+    """What every chapter's result depends on: versions, the device, which data sets are here."""
+    from labnotes.data import catalog
     from labnotes.runtime import device
 
+    here = [name for name in catalog.catalog() if catalog.locate(name)]
     return "\n".join([
         "python " + ".".join(platform.python_version_tuple()[:2]),
         *(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "torchvision", "numpy")),
         f"device {device().type}",
-        f"data {os.environ.get('LABNOTES_DATA', '')}",
+        "data " + ", ".join(here),  # the others have stand-ins
     ])
 
 
 def execution_key(chapter: Chapter, code_root: Path) -> str:
     """The key of a chapter's results. Prose is not in it: a change of words runs nothing."""
-    digest = hashlib.sha256(_surroundings().encode())
+    digest = hashlib.sha256(surroundings().encode())
     for source in chapter.code:
         digest.update(b"\0cell\0" + source.encode())
     modules = module_closure(chapter.code, code_root)

@@ -8,6 +8,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
+from torch.nn import functional as F
+
 from labnotes.attention import (
     AdditiveAttention,
     ScaledDotProductAttention,
@@ -15,8 +18,6 @@ from labnotes.attention import (
     masked_softmax,
     nadaraya_watson,
 )
-from scipy.stats import norm
-from torch.nn import functional as F
 
 sizes = st.integers(1, 6)
 
@@ -87,7 +88,7 @@ def test_scaled_dot_product_equals_a_float64_loop(problem, d, size):
     output = attention(q, k, v, lengths)
 
     def score(query, key):
-        return sum(float(x) * float(y) for x, y in zip(query, key)) / d**0.5
+        return sum(float(x) * float(y) for x, y in zip(query, key, strict=True)) / d**0.5
 
     weights, expected = loop_attention(score, q, k, v, full)
     torch.testing.assert_close(attention.weights.double(), weights, rtol=1e-5, atol=1e-6)

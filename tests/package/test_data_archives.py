@@ -85,11 +85,11 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path):
 @pytest.mark.parametrize("write", [write_zip, write_tar])
 @pytest.mark.parametrize(
     "name",
-    ["../evil", "a/../../evil", "/tmp/evil-labnotes", "..\\evil", "C:\\evil", "C:evil", ".."],
+    ["../evil", "a/../../evil", "/evil-labnotes", "..\\evil", "C:\\evil", "C:evil", ".."],
 )
 def test_a_name_that_leads_out_is_refused(tmp_path, write, name):
     assert_refused(write(tmp_path / "x", {"good": b"1", name: b"evil"}), "lead out of its folder")
-    assert not Path("/tmp/evil-labnotes").exists()
+    assert not Path("/evil-labnotes").exists()
 
 
 @pytest.mark.parametrize(
@@ -143,11 +143,12 @@ def test_an_archive_of_too_many_members_is_refused(tmp_path, monkeypatch):
     )
 
 
-def test_a_zip_that_lies_about_its_size_is_refused(tmp_path):
+@pytest.mark.parametrize("claim", [10, 200_000])
+def test_a_zip_that_lies_about_its_size_is_refused(tmp_path, claim):
     path = write_zip(tmp_path / "x.zip", {"a": bytes(100_000)})
     packed = bytearray(path.read_bytes())
     at = packed.find(b"PK\x01\x02") + 24  # uncompressed size in the central directory
-    packed[at : at + 4] = (10).to_bytes(4, "little")
+    packed[at : at + 4] = claim.to_bytes(4, "little")
     path.write_bytes(packed)
     assert_refused(path, "damaged|cut off")
 
@@ -166,7 +167,7 @@ def test_two_members_of_one_name_are_refused(tmp_path, write):
     assert_refused(tmp_path / "x", "'a' twice")
 
 
-@pytest.mark.parametrize("write", [write_zip, write_tar])
+@pytest.mark.parametrize("write", [write_zip, write_tar, lambda p, t: write_tar(p, t, "w")])
 def test_a_truncated_archive_leaves_nothing(tmp_path, write):
     noise = random.Random(0).randbytes(50_000)
     whole = write(tmp_path / "x", {"a": noise, "b": noise}).read_bytes()

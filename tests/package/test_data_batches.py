@@ -155,6 +155,19 @@ def test_augmentations_are_applied_in_the_order_given():
     assert calls == ["a", "b", "c"]
 
 
+def test_each_batch_of_each_epoch_draws_its_own_numbers():
+    drawn = []
+
+    def note(batch, generator):
+        drawn.append(torch.rand(1, generator=generator).item())
+        return batch
+
+    batches = batches_of(*random_set(), augment=note)
+    for _ in range(3):
+        list(batches)
+    assert len(set(drawn)) == 3 * len(batches)
+
+
 # ---- order, seeds, resuming ----
 
 

@@ -187,7 +187,9 @@ def test_a_checkpoint_is_one_file_and_the_one_before_it(runs):
 def test_loading_never_unpickles_anything_but_plain_values(runs, monkeypatch):
     asked = []
     real = torch.load
-    monkeypatch.setattr(torch, "load", lambda *a, **k: asked.append(k["weights_only"]) or real(*a, **k))
+    monkeypatch.setattr(
+        torch, "load", lambda *a, **k: asked.append(k["weights_only"]) or real(*a, **k)
+    )
     run()
     run()
     assert asked and all(asked)

@@ -111,7 +111,9 @@ def test_fit_equals_a_hand_written_loop_on_images_with_batch_normalization():
     assert same_state(ours, theirs)
 
 
-@pytest.mark.parametrize(("precision", "dtype"), [("bf16", torch.bfloat16), ("fp16", torch.float16)])
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("bf16", torch.bfloat16), ("fp16", torch.float16)]
+)
 def test_half_precision_equals_a_hand_written_loop_with_autocast_and_scaler(precision, dtype):
     ours, theirs, data = perceptron(), perceptron(), vectors()
     history = fit(
@@ -132,17 +134,16 @@ def test_half_precision_equals_a_hand_written_loop_with_autocast_and_scaler(prec
         losses.append(loss.item())
     assert history.steps == losses
     assert same_state(ours, theirs)
-    assert history.steps != fit(
-        perceptron(), data, epochs=2, optimizer=sgd, clip_norm=0.5, progress=False
-    ).steps
+    assert (
+        history.steps
+        != fit(perceptron(), data, epochs=2, optimizer=sgd, clip_norm=0.5, progress=False).steps
+    )
 
 
 def test_a_compiled_model_trains_to_the_same_losses(monkeypatch):
     real, compiled = torch.compile, []
     # The real compiler takes half a minute; dynamo with its eager backend runs the same graph.
-    monkeypatch.setattr(
-        torch, "compile", lambda m: compiled.append(m) or real(m, backend="eager")
-    )
+    monkeypatch.setattr(torch, "compile", lambda m: compiled.append(m) or real(m, backend="eager"))
     one, other, data = perceptron(), perceptron(), vectors()
     plain = fit(one, data, data, epochs=2, optimizer=sgd, progress=False)
     fast = fit(other, data, data, epochs=2, optimizer=sgd, compile=True, progress=False)
@@ -235,7 +236,9 @@ def test_own_metrics_and_loss_appear_under_their_names():
     assert list(history.last) == [
         "epoch", "train_loss", "train_mae", "valid_loss", "valid_mae", "seconds", "lr",
     ]  # fmt: skip
-    regression = fit(perceptron(), [(x, y)], epochs=1, optimizer=sgd, loss=F.mse_loss, progress=False)
+    regression = fit(
+        perceptron(), [(x, y)], epochs=1, optimizer=sgd, loss=F.mse_loss, progress=False
+    )
     assert "train_accuracy" not in regression.last
 
 
@@ -288,14 +291,29 @@ def test_each_group_keeps_its_own_rate_under_a_schedule():
     optimizer.register_step_post_hook(
         lambda o, *_: seen.append([group["lr"] for group in o.param_groups])
     )
-    fit(model, vectors(16), epochs=1, optimizer=optimizer, schedule=lambda s, n: 1 - s / n, progress=False)
+    fit(
+        model,
+        vectors(16),
+        epochs=1,
+        optimizer=optimizer,
+        schedule=lambda s, n: 1 - s / n,
+        progress=False,
+    )
     assert seen == [[0.1, 0.5], [0.05, 0.25]]
 
 
 def test_a_model_that_can_learn_the_task_does():
     model = perceptron()
     data = vectors(400, batch=20)
-    history = fit(model, data, vectors(100, seed=9), epochs=8, optimizer=sgd, schedule=cosine(), progress=False)
+    history = fit(
+        model,
+        data,
+        vectors(100, seed=9),
+        epochs=8,
+        optimizer=sgd,
+        schedule=cosine(),
+        progress=False,
+    )
     assert history.last["valid_accuracy"] > 0.9
 
 
@@ -402,7 +420,15 @@ def test_cuda_never_waits_within_an_epoch(monkeypatch, precision):
         lambda o, *_: torch.cuda.set_sync_debug_mode("default") if len(strict) == 8 else None
     )
     try:
-        history = fit(model, data, epochs=1, optimizer=optimizer, clip_norm=1.0, precision=precision, progress=True)
+        history = fit(
+            model,
+            data,
+            epochs=1,
+            optimizer=optimizer,
+            clip_norm=1.0,
+            precision=precision,
+            progress=True,
+        )
     finally:
         hook.remove()
         torch.cuda.set_sync_debug_mode("default")
@@ -519,7 +545,9 @@ def test_a_loss_that_is_not_finite_is_reported_with_its_step_and_the_history_kep
             self.passes += 1
             return iter(self.data if self.passes > 1 else data)
 
-    with pytest.raises(FloatingPointError, match=r"is nan at step 7 \(epoch 2, its batch 2") as caught:
+    with pytest.raises(
+        FloatingPointError, match=r"is nan at step 7 \(epoch 2, its batch 2"
+    ) as caught:
         fit(perceptron(), FirstGood(bad), epochs=3, optimizer=sgd, progress=False)
     history = caught.value.history
     assert len(history.epochs) == 1 and len(history.steps) == 10

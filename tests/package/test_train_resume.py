@@ -111,7 +111,9 @@ def kill_and_resume(kind, seed, kills):
         done, end = in_a_process(kind, "run", kill_after, rng.random() * 0.001, "killed.json")
         log.append(done)
     assert end == 0, f"the training process ended with {end}"
-    found = {name: json.loads(Path(f"{name}.json").read_text()) for name in ("undisturbed", "killed")}
+    found = {
+        name: json.loads(Path(f"{name}.json").read_text()) for name in ("undisturbed", "killed")
+    }
     print(json.dumps(found | {"log": log}))
 
 

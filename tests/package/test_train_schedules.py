@@ -43,7 +43,9 @@ def test_warmup_is_torch_linear_rise_before_the_cosine(warmup, steps):
         wave = lr_scheduler.CosineAnnealingLR(o, T_max=total - steps)
         return lr_scheduler.SequentialLR(o, [rise, wave], milestones=[steps])
 
-    assert ours(cosine(warmup=warmup), total) == pytest.approx(torch_factors(build, total), abs=1e-9)
+    assert ours(cosine(warmup=warmup), total) == pytest.approx(
+        torch_factors(build, total), abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("warmup", [0, 1, 8])

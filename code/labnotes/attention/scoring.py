@@ -42,8 +42,9 @@ def masked_softmax(scores: Tensor, valid_lens: Tensor | None = None) -> Tensor:
 
     Notes
     -----
-    Hidden scores become the lowest number of their own dtype (a constant such as -1e6 would be
-    -inf in float16, and moderate in float32), and hidden weights are then set to 0.
+    Hidden scores become the lowest number of their own dtype (a constant such as -1e6 is out of
+    float16's range), and hidden weights are then set to 0, which only a row with nothing else
+    needs. What stands in the padding must be finite: 0 times NaN is NaN.
 
     Examples
     --------

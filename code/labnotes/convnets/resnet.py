@@ -27,6 +27,11 @@ class ZeroPad(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, stride: int):
         super().__init__()
+        if out_channels < in_channels:
+            raise ValueError(
+                f"{in_channels} channels in, {out_channels} out: shortcut A can only add channels; "
+                "give shortcut='B' for a block with fewer"
+            )
         self.stride = stride
         self.before = (out_channels - in_channels) // 2
         self.after = out_channels - in_channels - self.before
@@ -49,10 +54,17 @@ def make_shortcut(kind: str, in_channels: int, out_channels: int, stride: int) -
     stride
         Stride of the block: its output has 1/stride of the input's height and width.
 
+    Raises
+    ------
+    ValueError
+        If `kind` is none of these.
+
     References
     ----------
     He et al. (2016), section 3.3 (A and B) and "Identity vs. projection shortcuts" (C).
     """
+    if kind not in SHORTCUTS:
+        raise ValueError(f"shortcut is {kind!r}: give one of {', '.join(map(repr, SHORTCUTS))}")
     if kind == "none":
         return None
     same_shape = stride == 1 and in_channels == out_channels
@@ -151,6 +163,10 @@ class Bottleneck(nn.Module):
         stride_in: str = "3x3",
     ):
         super().__init__()
+        if stride_in not in ("1x1", "3x3"):
+            raise ValueError(
+                f"stride_in is {stride_in!r}: give '1x1' (the paper's) or '3x3' (torchvision's)"
+            )
         first, second = (stride, 1) if stride_in == "1x1" else (1, stride)
         out_channels = self.expansion * channels
         self.conv1 = nn.Conv2d(in_channels, channels, 1, stride=first, bias=False)
@@ -180,8 +196,9 @@ def make_stage(
 ) -> nn.Sequential:
     """`count` blocks in a row; the first one strides and changes the number of channels."""
     out_channels = block.expansion * channels
-    first = block(in_channels, channels, stride, **options)
-    return nn.Sequential(first, *(block(out_channels, channels, **options) for _ in range(count - 1)))
+    blocks = [block(in_channels, channels, stride, **options)]
+    blocks += [block(out_channels, channels, **options) for _ in range(count - 1)]
+    return nn.Sequential(*blocks)
 
 
 class ResNet(nn.Module):
@@ -208,7 +225,7 @@ class ResNet(nn.Module):
     Raises
     ------
     ValueError
-        If an option is none of those named above, or a number is not positive.
+        If a number is not positive or an option is not known.
 
     References
     ----------
@@ -225,7 +242,7 @@ class ResNet(nn.Module):
         **options,
     ):
         super().__init__()
-        _check_options(num_classes, in_channels, **options)
+        _check_positive(num_classes=num_classes, in_channels=in_channels)
         if small_input:
             self.conv1 = nn.Conv2d(in_channels, 64, 3, padding=1, bias=False)
         else:
@@ -292,16 +309,10 @@ def _initialise(model: nn.Module) -> None:
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
 
-def _check_options(num_classes, in_channels, shortcut="B", stride_in="3x3") -> None:
-    for name, value in (("num_classes", num_classes), ("in_channels", in_channels)):
+def _check_positive(**numbers) -> None:
+    for name, value in numbers.items():
         if not isinstance(value, int) or value < 1:
             raise ValueError(f"{name} is {value!r}: give a positive integer")
-    if shortcut not in SHORTCUTS:
-        raise ValueError(f"shortcut is {shortcut!r}: give one of {', '.join(map(repr, SHORTCUTS))}")
-    if stride_in not in ("1x1", "3x3"):
-        raise ValueError(
-            f"stride_in is {stride_in!r}: give '1x1' (the paper's) or '3x3' (torchvision's)"
-        )
 
 
 def resnet18(
@@ -314,14 +325,18 @@ def resnet18(
     >>> resnet18(num_classes=10)(torch.zeros(2, 3, 64, 64)).shape
     torch.Size([2, 10])
     """
-    return ResNet(BasicBlock, [2, 2, 2, 2], num_classes, in_channels, small_input, shortcut=shortcut)
+    return ResNet(
+        BasicBlock, [2, 2, 2, 2], num_classes, in_channels, small_input, shortcut=shortcut
+    )
 
 
 def resnet34(
     num_classes: int = 1000, in_channels: int = 3, small_input: bool = False, shortcut: str = "B"
 ) -> ResNet:
     """ResNet-34: 16 basic blocks. ``shortcut="none"`` gives the paper's plain 34-layer net."""
-    return ResNet(BasicBlock, [3, 4, 6, 3], num_classes, in_channels, small_input, shortcut=shortcut)
+    return ResNet(
+        BasicBlock, [3, 4, 6, 3], num_classes, in_channels, small_input, shortcut=shortcut
+    )
 
 
 def resnet50(
@@ -333,9 +348,14 @@ def resnet50(
 ) -> ResNet:
     """ResNet-50: 16 bottlenecks. Parameters as for :class:`ResNet` and :class:`Bottleneck`."""
     return ResNet(
-        Bottleneck, [3, 4, 6, 3], num_classes, in_channels, small_input,
-        shortcut=shortcut, stride_in=stride_in,
-    )  # fmt: skip
+        Bottleneck,
+        [3, 4, 6, 3],
+        num_classes,
+        in_channels,
+        small_input,
+        shortcut=shortcut,
+        stride_in=stride_in,
+    )
 
 
 def resnet101(
@@ -347,9 +367,14 @@ def resnet101(
 ) -> ResNet:
     """ResNet-101: 33 bottlenecks. Parameters as for :class:`ResNet` and :class:`Bottleneck`."""
     return ResNet(
-        Bottleneck, [3, 4, 23, 3], num_classes, in_channels, small_input,
-        shortcut=shortcut, stride_in=stride_in,
-    )  # fmt: skip
+        Bottleneck,
+        [3, 4, 23, 3],
+        num_classes,
+        in_channels,
+        small_input,
+        shortcut=shortcut,
+        stride_in=stride_in,
+    )
 
 
 def resnet152(
@@ -361,9 +386,14 @@ def resnet152(
 ) -> ResNet:
     """ResNet-152: 50 bottlenecks. Parameters as for :class:`ResNet` and :class:`Bottleneck`."""
     return ResNet(
-        Bottleneck, [3, 8, 36, 3], num_classes, in_channels, small_input,
-        shortcut=shortcut, stride_in=stride_in,
-    )  # fmt: skip
+        Bottleneck,
+        [3, 8, 36, 3],
+        num_classes,
+        in_channels,
+        small_input,
+        shortcut=shortcut,
+        stride_in=stride_in,
+    )
 
 
 def resnet_cifar(
@@ -409,8 +439,6 @@ def resnet_cifar(
     """
     if not isinstance(depth, int) or depth < 8 or depth % 6 != 2:
         raise ValueError(f"depth is {depth!r}: give 6n+2 layers, such as 8, 14, 20, 32, 44 or 56")
-    if not isinstance(width, int) or width < 1:
-        raise ValueError(f"width is {width!r}: give a positive integer")
-    _check_options(num_classes, in_channels, shortcut)
-    kind = "none" if plain else shortcut
-    return CifarResNet(depth // 6, kind, num_classes, in_channels, width)
+    _check_positive(num_classes=num_classes, in_channels=in_channels, width=width)
+    shortcut = "none" if plain else shortcut
+    return CifarResNet(depth // 6, shortcut, num_classes, in_channels, width)

@@ -48,26 +48,13 @@ def _precision_case(answer, candidate, references, n, expected, hint) -> Case:
     return Case(call, got, expected, hint=hint)
 
 
-@checker("bleu.brevity_penalty")
-def brevity_penalty(answer: Callable) -> Iterator[Case]:
-    fixed = [
-        (6, 6, 1.0, "as long as the reference: no penalty"),
-        (9, 6, 1.0, "a longer candidate is not rewarded: precision has punished it already"),
-        (5, 6, math.exp(-1 / 5), "exp(1 - r/c): the reference's length is the numerator"),
-        (2, 6, math.exp(-2), "exp(1 - r/c): the reference's length is the numerator"),
-        (1, 20, math.exp(-19), "exp(1 - r/c)"),
-        (0, 6, 0.0, "an empty candidate: do not divide by 0, give 0.0"),
-    ]
-    for c, r, expected, hint in fixed:
-        yield Case(f"brevity_penalty({c}, {r})", answer(c, r), expected, hint=hint)
-
-
 @checker("bleu.bleu_from_counts")
 def bleu_from_counts(answer: Callable) -> Iterator[Case]:
     fixed = [
         ((4, 3, 2, 1), (4, 3, 2, 1), 4, 4, 1.0, "all n-grams match and the length is right"),
         ((4, 3), (5, 4), 5, 5, math.sqrt(3 / 5), "the geometric mean takes the N-th root, here N = 2"),
-        ((3, 2, 1), (3, 2, 1), 3, 6, math.exp(-1), "the brevity penalty multiplies the mean"),
+        ((3, 2, 1), (3, 2, 1), 3, 6, math.exp(-1), "the brevity penalty exp(1 - r/c) multiplies the mean"),
+        ((4, 2), (8, 4), 8, 4, 1 / 2, "a longer candidate is not rewarded: the penalty is at most 1"),
         ((3, 0), (5, 4), 5, 5, 0.0, "one order without a match makes the product 0: no log of 0"),
         ((1, 0), (1, 0), 1, 1, 0.0, "an order without n-grams counts as precision 0"),
     ]

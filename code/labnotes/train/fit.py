@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
@@ -79,7 +78,8 @@ def fit(
         ``schedule(step, total_steps)``, the factor of the optimizer's learning rates at a step
         (from 0): see :mod:`labnotes.train.schedules`. Afterwards the rates are as they were.
     clip_norm
-        Scale the gradient down to this norm (over all parameters) where it is longer.
+        Scale the gradient (over all the optimizer's parameters) down to this norm where it is
+        longer.
     precision
         "fp32", "bf16" or "fp16" (with a gradient scaler) for matrix products and convolutions.
         "auto": fp32 on the CPU, on CUDA bf16 where the card has it and else fp16.
@@ -116,9 +116,11 @@ def fit(
     _check_arguments(model, train, valid, epochs, metrics, schedule, clip_norm, seed)
     device = runtime.device()
     optimizer = _on_device(model, loss, optimizer, device)
+    trained = [p for group in optimizer.param_groups for p in group["params"]]
     metrics = default_metrics(loss) if metrics is None else metrics
     rates = _Rates(optimizer, schedule, epochs, train)
     amp = choose_precision(precision, device)
+    mixed = autocast(amp, device)
     scaler = torch.amp.GradScaler(device.type, enabled=amp == "fp16")  # else it changes nothing
     history, means = History(), Means()
     saved = None
@@ -137,15 +139,15 @@ def fit(
             ordered = _epoch(train, seed, epoch, len(means.sizes), saved)
             for inputs, targets in device_batches(ordered, device):
                 rates.set(len(history.steps) + len(means.sizes))
-                with autocast(amp, device):
+                optimizer.zero_grad()
+                with mixed:
                     outputs = forward(net, inputs)
                     value = loss(outputs, targets)
                 means.add(inputs, loss=value, **measure(metrics, outputs, targets))
-                optimizer.zero_grad()
                 scaler.scale(value).backward()
                 if clip_norm is not None:
                     scaler.unscale_(optimizer)
-                    nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+                    nn.utils.clip_grad_norm_(trained, clip_norm)
                 scaler.step(optimizer)
                 scaler.update()
                 bar.step(epoch, value)

@@ -97,10 +97,10 @@ def evaluate(
     if isinstance(loss, nn.Module):
         loss.to(device)
     metrics = default_metrics(loss) if metrics is None else metrics
-    means = Means()
+    half, means = autocast(precision, device), Means()
     with _evaluating(model), torch.inference_mode():
         for inputs, targets in device_batches(batches, device):
-            with autocast(precision, device):
+            with half:
                 outputs = forward(model, inputs)
                 value = loss(outputs, targets)
             means.add(inputs, loss=value, **measure(metrics, outputs, targets))
@@ -168,7 +168,7 @@ class Means:
                 "there was no batch: give at least one, and nothing that can be iterated only once"
             )
         return {
-            name: math.fsum(n * v for n, v in zip(self.sizes, values)) / total
+            name: math.fsum(n * v for n, v in zip(self.sizes, values, strict=True)) / total
             for name, values in self.read().items()
         }
 

@@ -43,6 +43,7 @@ def image_layout(device: torch.device) -> torch.memory_format:
 
 
 def forward(model: nn.Module, inputs: Tensor | tuple) -> Tensor:
+    """The model's outputs; a tuple of inputs becomes its arguments."""
     return model(*inputs) if isinstance(inputs, tuple) else model(inputs)
 
 

@@ -1,0 +1,157 @@
+"""What a reader does with the site: search, switch the theme, answer, download, look things up."""
+
+from __future__ import annotations
+
+import re
+
+import nbformat
+import pytest
+import yaml
+from conftest import HTML, holding
+from fontTools.ttLib import TTFont
+from playwright.sync_api import expect
+
+CHAPTER = ".ln-badges"
+
+
+@pytest.mark.holding(".ln-question")
+def test_a_question_is_answered_by_keyboard_and_says_right_or_wrong_in_words(path, theme, visit):
+    page = visit(theme).go(path).page
+    for group in page.locator(".ln-question").all():
+        options = group.locator("input[type=radio]")
+        options.first.focus()
+        page.keyboard.press("Space")
+        for option in group.locator(".ln-option").all():
+            expect(option.locator("input")).to_be_checked()
+            reason = option.locator(".ln-reason")
+            right = "ln-right" in option.get_attribute("class")
+            expect(reason).to_have_attribute("aria-live", "polite")
+            expect(reason.get_by_text("Right." if right else "Not this one.", exact=True)).to_be_visible()
+            assert group.locator(".ln-reason-text:visible").count() == 1
+            page.keyboard.press("ArrowDown")
+        expect(options.first).to_be_checked()  # round the circle: all options were reached
+
+
+@pytest.mark.holding(".ln-question")
+def test_a_question_works_without_javascript(path, visit):
+    seen = visit(javascript=False)
+    seen.page.goto(f"{seen.base}/{path}")
+    option = seen.page.locator(".ln-option").first
+    expect(option.locator(".ln-reason-text")).to_be_hidden()
+    option.locator("label").click()
+    expect(option.locator(".ln-reason-text")).to_be_visible()
+
+
+def test_the_search_dialog_finds_a_word(visit):
+    seen = visit().go("index.html")
+    seen.page.keyboard.press("Control+k")
+    seen.page.locator("#pst-search-dialog input[name=q]").fill("licences")
+    seen.page.keyboard.press("Enter")
+    seen.page.wait_for_url("**/search.html?q=licences*")
+    hits = seen.page.locator("#search-results ul.search a")
+    expect(hits.first).to_be_visible()
+    assert any("data-and-licences.html" in a.get_attribute("href") for a in hits.all())
+    assert seen.errors == [] and seen.foreign == []
+
+
+def test_the_search_says_so_when_nothing_is_found(visit):
+    page = visit().go("search.html?q=zyzzyva").page
+    expect(page.locator("#search-results")).to_contain_text("did not match any documents")
+
+
+def test_the_theme_switch_changes_the_theme_and_it_stays(visit):
+    seen = visit("light").go("index.html")
+    page = seen.page
+    before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    for _ in range(3):
+        page.locator(".theme-switch-button").first.click()
+        if page.evaluate("document.documentElement.dataset.mode") == "dark":
+            break
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+    seen.go("chapters/reference/notes-map.html")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_the_menu_of_a_phone_opens_and_closes_by_keyboard(visit):
+    page = visit(width=390).go("index.html").page
+    entry = page.get_by_role("link", name="Notes map", exact=True).first
+    expect(entry).to_be_hidden()
+    page.locator(".primary-toggle").first.focus()
+    page.keyboard.press("Enter")
+    expect(entry).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(entry).to_be_hidden()
+
+
+def test_the_sidebar_can_be_put_away_on_a_wide_screen(visit):
+    page = visit().go("index.html").page
+    sidebar = page.locator("#pst-primary-sidebar")
+    expect(sidebar).to_be_visible()
+    page.locator(".primary-toggle").first.click()
+    expect(sidebar).to_be_hidden()
+
+
+@pytest.mark.holding(CHAPTER)
+def test_the_download_button_saves_a_valid_executed_notebook(path, visit, tmp_path):
+    page = visit().go(path).page
+    with page.expect_download() as download:
+        page.locator("a.ln-download").click()
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    assert file.suffix == ".ipynb"
+    notebook = nbformat.read(file, 4)
+    nbformat.validate(notebook)
+    assert any(cell.get("outputs") for cell in notebook.cells)
+
+
+@pytest.mark.holding(CHAPTER)
+def test_the_badges_tell_the_time_of_the_last_run(path, visit):
+    badges = visit().go(path).page.locator(".ln-badges")
+    expect(badges).to_contain_text(re.compile(r"runs in \d+ (s|min)"))
+    expect(badges).to_contain_text(re.compile(r"\d+ min to read"))
+
+
+def test_there_are_chapters_questions_and_explorers_to_test():
+    assert holding(CHAPTER) and holding(".ln-question") and holding(".ln-explorer")
+
+
+def test_the_notes_map_lists_every_statement_and_filters_them(visit):
+    page = visit().go("chapters/reference/notes-map.html").page
+    notes = yaml.safe_load((HTML.parents[1] / "data" / "notes.yml").read_text("utf8"))
+    assert page.locator(".ln-note").count() == len(notes) == 450
+    form = page.locator("#ln-map-filter form")
+    form.get_by_label("Words to look for").fill("residual")
+    wanted = sum("residual" in n["says"].lower() for n in notes)
+    shown = page.locator(".ln-note:visible")
+    assert wanted <= shown.count() < 450
+    for row in shown.all():
+        assert "residual" in row.inner_text().lower()
+    expect(form.locator("output")).to_have_text(f"{shown.count()} of 450 statements")
+    form.get_by_label("Words to look for").fill("")
+    for verdict in ("imprecise", "wrong", "open"):
+        form.get_by_role("checkbox", name=verdict, exact=True).uncheck()
+    assert shown.count() == sum(n["verdict"] == "right" for n in notes)
+
+
+def test_a_link_to_a_statement_shows_it_though_the_filter_hid_it(visit):
+    page = visit().go("chapters/reference/notes-map.html").page
+    page.get_by_label("Words to look for").fill("no such words in the notes")
+    page.evaluate("location.hash = '#map-found-linear-regression'")
+    expect(page.locator("#map-found-linear-regression")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_icon_that_is_shown_is_in_the_font(theme, width, visit):
+    known = set(TTFont(HTML / "_static" / "labnotes" / "icons.woff2").getBestCmap())
+    shown = set()
+    for path in [*holding(CHAPTER)[:2], "index.html", "search.html"]:
+        page = visit(theme, width).go(path).page
+        for place in page.evaluate(
+            """() => [...document.querySelectorAll("*")].flatMap((e) =>
+                ["::before", "::after"].map((p) => getComputedStyle(e, p).content))"""
+        ):
+            shown |= {ord(c) for c in place if "\ue000" <= c <= "\uf8ff"}
+        assert page.evaluate("document.fonts.load('900 16px \"Font Awesome 6 Free\"', '\\uf0c9').then((f) => f.length)") == 1
+    assert len(shown) >= 5
+    assert shown <= known
