@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.application import Sphinx
 
-from . import assets, badges, cells, exercises, explorers, generated, notebooks, outdated, quiz, settles
+from . import assets, badges, cells, exercises, explorers, frontmatter, generated, notebooks, outdated, quiz, references, settles
 
 
 def setup(app: Sphinx) -> dict:
@@ -15,9 +16,11 @@ def setup(app: Sphinx) -> dict:
     _add_quiz(app)
     app.add_post_transform(exercises.UniqueIds)
     app.add_node(HideCodeCellNode, override=True, html=(cells.visit, cells.depart))
+    app.add_node(nodes.citation, override=True, html=(references.visit, references.depart))
     _add_badges(app)
     _add_pages(app)
     _add_assets(app)
+    app.connect("env-check-consistency", frontmatter.check)
     app.connect("env-get-outdated", outdated.outdated)
     app.connect("build-finished", notebooks.write_notebooks)
     return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
@@ -42,7 +45,6 @@ def _add_quiz(app: Sphinx) -> None:
 def _add_badges(app: Sphinx) -> None:
     app.add_node(badges.badges, html=(badges.visit, None))
     app.connect("doctree-read", badges.insert)
-    app.connect("env-check-consistency", badges.check_needs)
     app.connect("html-page-context", badges.top_buttons)
 
 

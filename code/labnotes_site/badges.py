@@ -12,13 +12,11 @@ from pathlib import Path
 from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
-from sphinx.util import logging
 
 from .frontmatter import chapter
 from .repository import repository
 from .settles import MAP
 
-LOG = logging.getLogger(__name__)
 RUN_TIMES = "chapters/reference/run-times"
 #: The branch that the generated notebooks are published on.
 NOTEBOOK_BRANCH = "gh-pages"
@@ -30,23 +28,9 @@ class badges(nodes.General, nodes.Element):
 
 def insert(app: Sphinx, doctree: nodes.document) -> None:
     """Put the row after the title of every chapter."""
-    try:
-        fields = chapter(app.env, app.env.docname)
-    except ValueError:
-        return  # settles.check reports it
     title = next(doctree.findall(nodes.title), None)
-    if fields and title is not None:
+    if chapter(app.env, app.env.docname) and title is not None:
         title.parent.insert(title.parent.index(title) + 1, badges())
-
-
-def check_needs(app: Sphinx, env) -> None:
-    """Every chapter named in ``needs`` must be in the book."""
-    for docname in env.found_docs:
-        if "labnotes" not in env.metadata[docname]:
-            continue
-        for need in chapter(env, docname).get("needs", []):
-            if f"chapters/{need}" not in env.found_docs:
-                LOG.warning("labnotes.needs: no chapter chapters/%s", need, location=docname)
 
 
 def visit(translator, node: badges) -> None:

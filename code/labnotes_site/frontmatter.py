@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+
+LOG = logging.getLogger(__name__)
 
 FIELDS = {
     "notes": list,
@@ -18,23 +22,35 @@ FIELDS = {
 
 
 def chapter(env: BuildEnvironment, docname: str) -> dict[str, Any]:
-    """The ``labnotes`` mapping of `docname`; empty for a page that is not a chapter.
+    """The ``labnotes`` mapping of `docname`; empty for other pages and where it is faulty."""
+    fields = _read(env, docname)
+    return {} if _faults(fields) else fields
 
-    Raises
-    ------
-    ValueError
-        If a field is unknown or has the wrong type.
-    """
+
+def _read(env: BuildEnvironment, docname: str) -> dict[str, Any]:
     # MyST hands nested front matter on as JSON text.
-    fields = json.loads(env.metadata[docname].get("labnotes", "{}"))
-    for name, value in fields.items():
-        if name not in FIELDS:
-            raise ValueError(f"front matter: labnotes.{name} is unknown; known: {', '.join(FIELDS)}")
-        if not isinstance(value, FIELDS[name]):
-            raise ValueError(
-                f"front matter: labnotes.{name} is {value!r}: give a {FIELDS[name].__name__}"
-            )
-    return fields
+    return json.loads(env.metadata[docname].get("labnotes", "{}"))
+
+
+def _faults(fields: dict[str, Any]) -> list[str]:
+    """What is wrong with a chapter's fields, in words."""
+    return [
+        f"labnotes.{name} is unknown; known: {', '.join(FIELDS)}"
+        if name not in FIELDS
+        else f"labnotes.{name} is {value!r}, which is no {FIELDS[name].__name__}"
+        for name, value in fields.items()
+        if name not in FIELDS or not isinstance(value, FIELDS[name])
+    ]
+
+
+def check(app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn of front matter that is faulty or names chapters that the book does not have."""
+    for docname in chapters(env):
+        for fault in _faults(_read(env, docname)):
+            LOG.warning("front matter: %s", fault, location=docname)
+        for need in chapter(env, docname).get("needs", []):
+            if f"chapters/{need}" not in env.found_docs:
+                LOG.warning("front matter: labnotes.needs names no chapter: %s", need, location=docname)
 
 
 def chapters(env: BuildEnvironment) -> list[str]:

@@ -7,11 +7,13 @@ import random
 import sys
 import warnings
 
-import labnotes.metrics.bleu  # noqa: F401  (the module; the name `bleu` is also a function)
 import nltk.translate.bleu_score as nltk_bleu
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sacrebleu.metrics import BLEU
+
+import labnotes.metrics.bleu  # noqa: F401  (the module; the name `bleu` is also a function)
 from labnotes.metrics import (
     bleu,
     bleu_d2l,
@@ -22,7 +24,6 @@ from labnotes.metrics import (
     corpus_bleu,
     ngrams,
 )
-from sacrebleu.metrics import BLEU
 
 MODULE = sys.modules["labnotes.metrics.bleu"]
 
@@ -36,7 +37,7 @@ pairs = st.tuples(texts, references)
 def sacre(candidates, refs, max_n=4, smooth="none"):
     """sacreBLEU's corpus score on the same tokens; every sentence has the same number of references."""
     metric = BLEU(tokenize="none", force=True, smooth_method=smooth, max_ngram_order=max_n)
-    streams = [[" ".join(r) for r in stream] for stream in zip(*refs)]
+    streams = [[" ".join(r) for r in stream] for stream in zip(*refs, strict=True)]
     return metric.corpus_score([" ".join(c) for c in candidates], streams)
 
 
@@ -75,7 +76,7 @@ long_enough = st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=4, max_si
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(long_enough, references), min_size=1, max_size=8))
 def test_a_corpus_with_varying_numbers_of_references_equals_nltk(corpus):
-    candidates, refs = zip(*corpus)
+    candidates, refs = zip(*corpus, strict=True)
     assert corpus_bleu(candidates, refs).score == pytest.approx(
         nltk_corpus(candidates, refs), abs=1e-12
     )

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 
 import pytest
+
 from labnotes.exercises import check
 from labnotes.metrics import clipped_precision
 
@@ -24,7 +25,7 @@ def own_precision(candidate, references, n):
 def own_score(matches, totals, candidate_length, reference_length):
     if 0 in matches:
         return 0.0
-    product = math.prod(m / t for m, t in zip(matches, totals)) ** (1 / len(matches))
+    product = math.prod(m / t for m, t in zip(matches, totals, strict=True)) ** (1 / len(matches))
     return min(1.0, math.exp(1 - reference_length / candidate_length)) * product
 
 
@@ -75,16 +76,16 @@ WRONG = {
         "zeros": lambda m, t, c, r: 0.0,
         "nan": lambda m, t, c, r: math.nan,
         "no root": lambda m, t, c, r: own_score(m, t, c, r) ** len(m),
-        "arithmetic mean": lambda m, t, c, r: sum(a / max(b, 1) for a, b in zip(m, t)) / len(m),
+        "arithmetic mean": lambda m, t, c, r: sum(a / max(b, 1) for a, b in zip(m, t, strict=True)) / len(m),
         "no penalty": lambda m, t, c, r: own_score(m, t, 1, 1),
         "lengths exchanged": lambda m, t, c, r: own_score(m, t, r, c),
         "long ones rewarded": lambda m, t, c, r: math.exp(1 - r / c) * own_score(m, t, 1, 1),
         "log of zero": lambda m, t, c, r: math.exp(
-            sum(math.log(a / b) for a, b in zip(m, t)) / len(m)
+            sum(math.log(a / b) for a, b in zip(m, t, strict=True)) / len(m)
         ),
         "the notes' exponents": lambda m, t, c, r: (
             min(1.0, math.exp(1 - r / c))
-            * math.prod((a / max(b, 1)) ** 0.5**n for n, (a, b) in enumerate(zip(m, t), 1))
+            * math.prod((a / max(b, 1)) ** 0.5**n for n, (a, b) in enumerate(zip(m, t, strict=True), 1))
         ),
     },
 }

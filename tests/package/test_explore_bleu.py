@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 import traitlets
+
 from labnotes.explore import bleu as module
 from labnotes.explore.bleu import EXAMPLES, BleuExplorer, known, marks
 from labnotes.metrics import bleu, bleu_d2l, closest_length, ngrams
@@ -63,7 +64,7 @@ def from_js():
 
 def test_the_scores_in_javascript_equal_the_package(from_js):
     assert len(from_js) == len(cases())
-    for (text, texts, max_n), js in zip(cases(), from_js):
+    for (text, texts, max_n), js in zip(cases(), from_js, strict=True):
         candidate, references = text.split(), [t.split() for t in texts]
         score = bleu(candidate, references, max_n)
         assert js["tokens"] == candidate
@@ -78,7 +79,7 @@ def test_the_scores_in_javascript_equal_the_package(from_js):
 
 
 def test_the_marks_in_javascript_equal_those_in_python(from_js):
-    for (text, texts, max_n), js in zip(cases(), from_js):
+    for (text, texts, max_n), js in zip(cases(), from_js, strict=True):
         candidate, references = text.split(), [t.split() for t in texts]
         n = min(2, max_n)
         assert js["marks"] == asdict(marks(candidate, references, n))

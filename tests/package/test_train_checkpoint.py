@@ -172,6 +172,39 @@ def test_within_an_epoch_checkpoints_are_at_least_30_seconds_apart(monkeypatch):
     assert saved == [36.0, 60.0, 96.0, 120.0]
 
 
+def test_the_time_of_an_epoch_counts_what_was_done_before_the_interruption(monkeypatch):
+    monkeypatch.setattr(checkpoint_module, "SECONDS", 0.0)
+    now = [0.0]
+    monkeypatch.setattr("labnotes.train.measure.time.perf_counter", lambda: now[0])
+
+    def slow():
+        model = net()
+        model.register_forward_hook(lambda *_: now.__setitem__(0, now[0] + 10.0))
+        return model
+
+    with pytest.raises(Stop):
+        run(model=slow(), epochs=1, optimizer=stop_at(3))  # 3 of 5 steps are done and saved
+    now[0] += 1000.0
+    assert run(model=slow(), epochs=1).last["seconds"] == 50.0
+
+
+def test_a_loader_with_worker_processes_goes_on_too(monkeypatch):
+    monkeypatch.setattr(checkpoint_module, "SECONDS", 0.0)
+    x = torch.arange(32.0).reshape(8, 4)
+    y = torch.zeros(8, dtype=torch.long)
+
+    def train(checkpoint, optimizer):
+        loader = DataLoader(TensorDataset(x, y), 2, shuffle=True, num_workers=1)
+        return fit(
+            net(), loader, epochs=1, optimizer=optimizer, checkpoint=checkpoint, progress=False
+        )
+
+    expected = train(None, sgd)
+    with pytest.raises(Stop):
+        train("run", stop_at(2))
+    assert train("run", sgd).steps == expected.steps
+
+
 # What is on the disk
 
 

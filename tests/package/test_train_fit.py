@@ -204,7 +204,7 @@ def test_dropout_is_on_in_training_after_a_validation():
             modes.append(self.training)
             return x
 
-    model, data = nn.Sequential(Watch(), perceptron()), vectors(16, batch=8)
+    model, data = nn.Sequential(Watch(), perceptron()).eval(), vectors(16, batch=8)
     fit(model, data, data, epochs=2, optimizer=sgd, progress=False)
     assert modes == [True, True, False, False] * 2
 
@@ -496,7 +496,8 @@ GOOD = {"epochs": 1, "optimizer": sgd, "progress": False}
         (7, {}, "train is of type int"),
         ([X], {}, r"batch 0 is a tensor of shape \(8, 5\)"),
         ([(X, Y), (X, Y, Y)], {}, "batch 1 is a tuple of 3"),
-        ([("text", Y)], {}, "a batch holds of type str"),
+        ([({"x": X}, Y)], {}, "a batch holds a value of type dict"),
+        ([("text", Y)], {}, "a batch holds a value of type str"),
         ([(X, Y)], {"valid": []}, "valid holds no batch"),
         ([(X, Y)], {"valid": iter([(X, Y)]), "epochs": 2}, "valid can be iterated only once"),
         ([(X, Y)], {"epochs": 0}, "epochs is 0"),

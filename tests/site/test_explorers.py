@@ -105,15 +105,13 @@ def test_without_javascript_the_picture_stays_and_says_what_it_shows(path, visit
 @pytest.mark.holding(".ln-explorer")
 def test_an_explorer_that_fails_leaves_its_picture(path, visit):
     seen = visit()
-    seen.page.add_init_script(
-        """document.addEventListener("DOMContentLoaded", () => {
-            for (const s of document.querySelectorAll('script[type="application/vnd.jupyter.widget-state+json"]')) {
-                const page = JSON.parse(s.textContent);
-                for (const m of Object.values(page.state)) if (m.state._esm) m.state._esm = "throw new Error('broken')";
-                s.textContent = JSON.stringify(page);
-            }
-        }, true);"""
-    )
+
+    def break_modules(route):
+        answer = route.fetch()
+        body = answer.text().replace('"_esm": "', '"_esm": "throw new Error(0);')
+        route.fulfill(response=answer, body=body)
+
+    seen.page.route("**/*.html", break_modules)
     seen.go(path)
     first = seen.page.locator(".ln-explorer").first
     first.scroll_into_view_if_needed()

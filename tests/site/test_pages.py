@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from conftest import HTML, soup
+import pytest
+from conftest import HTML, Visit, soup
 
 LIMIT = 500_000  # bytes a first visit may transfer, MathJax aside
 
@@ -18,25 +20,48 @@ def test_a_visit_is_free_of_errors_and_foreign_requests_and_axe_finds_nothing_se
     assert seen.axe() == []
 
 
-def test_a_first_visit_is_light(path, visit):
-    sizes = visit().go(path).weight()
+@pytest.fixture(scope="session")
+def measured(browser, site):
+    """What one visit to a page measures, on a screen and then on a phone's width."""
+
+    @cache
+    def measure(path: str) -> dict:
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        seen = Visit(context.new_page(), site)
+        seen.page.on("request", lambda request: seen.requests.append(request.url))
+        seen.go(path)
+        found = {
+            "sizes": seen.weight(),
+            "formulas": seen.page.locator(".math").count(),
+            "set": seen.page.locator("mjx-container").count(),
+            "faulty": seen.page.locator("mjx-merror").count(),
+        }
+        seen.page.set_viewport_size({"width": 390, "height": 900})
+        found["width"] = seen.page.evaluate("document.documentElement.scrollWidth")
+        found["wide"] = seen.page.evaluate(
+            """() => [...document.querySelectorAll("main *")].filter((e) => {
+                const scrolls = e.closest("pre, .pst-scrollable-table-container, .math, .output");
+                return e.getBoundingClientRect().right > 391 && !scrolls;
+            }).slice(0, 5).map((e) => e.outerHTML.slice(0, 150))"""
+        )
+        context.close()
+        return found
+
+    return measure
+
+
+def test_a_first_visit_is_light(path, measured):
+    sizes = measured(path)["sizes"]
     assert sum(sizes.values()) <= LIMIT, sorted(sizes.items(), key=lambda item: -item[1])[:8]
 
 
-def test_no_page_scrolls_sideways_on_a_phone(path, visit):
-    page = visit(width=390).go(path).page
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390, page.evaluate(
-        """() => [...document.querySelectorAll("main *")].filter((e) => {
-            const scrolls = e.closest("pre, .pst-scrollable-table-container, .math, .output");
-            return e.getBoundingClientRect().right > 391 && !scrolls;
-        }).slice(0, 5).map((e) => e.outerHTML.slice(0, 150))"""
-    )
+def test_no_page_scrolls_sideways_on_a_phone(path, measured):
+    assert measured(path)["width"] <= 390, measured(path)["wide"]
 
 
-def test_every_formula_is_set(path, visit):
-    page = visit().go(path).page
-    assert page.locator(".math").count() <= page.locator("mjx-container").count()
-    assert page.locator("mjx-merror").count() == 0
+def test_every_formula_is_set(path, measured):
+    found = measured(path)
+    assert found["formulas"] <= found["set"] and found["faulty"] == 0
 
 
 def test_every_internal_link_and_anchor_and_file_is_there(path):

@@ -164,16 +164,26 @@ def input_interval(layers: Sequence[Layer], first: int, last: int | None = None)
     return first, last
 
 
-def path_counts(layers: Sequence[Layer], unit: int = 0) -> dict[int, int]:
+def path_counts(layers: Sequence[Layer], unit: int = 0, size: int | None = None) -> dict[int, int]:
     """For each input pixel that `unit` sees, the number of paths that lead from one to the other.
 
     The keys are the exact support of the unit, holes left by dilation included; the values are
     the gradient of the unit when every weight is 1.
 
+    Parameters
+    ----------
+    layers
+        From the input to the output.
+    unit
+        Index of the output unit.
+    size
+        Number of input pixels. With it, paths that lead into the padding of any layer end there:
+        padding is constant, so it passes nothing on. Without it, the maps have no borders.
+
     Returns
     -------
     dict
-        Input pixel to number of paths, pixels in rising order (below 0: padding).
+        Input pixel to number of paths, pixels in rising order.
 
     Examples
     --------
@@ -181,13 +191,19 @@ def path_counts(layers: Sequence[Layer], unit: int = 0) -> dict[int, int]:
     {0: 1, 1: 2, 2: 3, 3: 2, 4: 1}
     >>> list(path_counts([Layer(2, dilation=4)]))
     [0, 4]
+    >>> path_counts([Layer(3, padding=1), Layer(3, padding=1)], unit=0, size=8)
+    {0: 2, 1: 2, 2: 1}
     """
+    layers = _checked(layers)
     paths = Counter({unit: 1})
-    for layer in reversed(_checked(layers)):
-        below: Counter[int] = Counter()
+    for number in reversed(range(len(layers))):
+        layer, below = layers[number], Counter()
         for position, count in paths.items():
             for tap in range(layer.kernel):
                 below[position * layer.stride - layer.padding + tap * layer.dilation] += count
+        if size is not None:
+            units = output_size(layers[:number], size)
+            below = {position: count for position, count in below.items() if 0 <= position < units}
         paths = below
     return dict(sorted(paths.items()))
 

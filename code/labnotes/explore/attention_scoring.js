@@ -87,9 +87,9 @@ function render({ model, el }) {
   const heat = slider("temperature", -1, 1, 0.05, (v) => put({ temperature: +(10 ** v).toPrecision(3) }));
   const valid = slider("valid", 0, 1, 1, (v) => put({ valid_len: v }));
   const shown = { x: readout(), y: readout(), heat: readout(), valid: readout() };
-  const controls = h("div", { class: "ax-controls" },
-    field("Score", kind), field("Move", which), field("Position x", sx, shown.x), field("Position y", sy, shown.y),
-    field("Temperature", heat, shown.heat), field("Valid length", valid, shown.valid));
+  const controls = h("div", { class: "ax-controls" }, field("Score", kind),
+    h("div", {}, field("Move", which), field("Position x", sx, shown.x), field("Position y", sy, shown.y)),
+    h("div", {}, field("Temperature", heat, shown.heat), field("Valid length", valid, shown.valid)));
 
   // --- plane: drag a point, or press anywhere with the mouse to put the chosen one there
 

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 
 import traitlets
+
 from labnotes.explore.base import Explorer
 from labnotes.metrics import BleuScore, bleu, bleu_d2l, ngrams
 from labnotes.plot import BLUE, GREEN, GREY, SKY, VERMILION
@@ -87,7 +88,7 @@ class BleuExplorer(Explorer):
 
     def describe(self) -> str:
         score = self.result()
-        counts = ", ".join(f"{m}/{t}" for m, t in zip(score.matches, score.totals))
+        counts = ", ".join(f"{m}/{t}" for m, t in zip(score.matches, score.totals, strict=True))
         return (
             f"BLEU explorer. Candidate “{self.candidate}” against “{self.references[0]}”: "
             f"n-gram matches {counts}, brevity penalty {score.brevity_penalty:.3f}, "
@@ -108,10 +109,8 @@ class BleuExplorer(Explorer):
             drawn, y = _text_lines(label, tokens, kinds, y)
             parts += drawn
         y += 6
-        rows = [
-            (f"p{k}", f"{m} of {t}", p, GREEN)
-            for k, (m, t, p) in enumerate(zip(score.matches, score.totals, score.precisions), 1)
-        ]
+        orders = zip(score.matches, score.totals, score.precisions, strict=True)
+        rows = [(f"p{k}", f"{m} of {t}", p, GREEN) for k, (m, t, p) in enumerate(orders, 1)]
         lengths = f"length {score.candidate_length} to {score.reference_length}"
         rows.append(("BP", lengths, score.brevity_penalty, GREY))
         rows.append((f"BLEU-{self.max_n}", "the paper's", score.score, BLUE))

@@ -60,7 +60,7 @@ def ngrams(tokens: Tokens, n: int) -> Counter[tuple[str, ...]]:
     """
     _check_tokens(tokens, "tokens")
     _check_order(n, "n")
-    return Counter(zip(*(tokens[i:] for i in range(n))))
+    return Counter(tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1))
 
 
 def clipped_counts(candidate: Tokens, references: Sequence[Tokens], n: int) -> tuple[int, int]:
@@ -198,7 +198,7 @@ def corpus_bleu(
     _check_order(max_n, "max_n")
     matches, totals = [0] * max_n, [0] * max_n
     c = r = 0
-    for candidate, refs in zip(candidates, references):
+    for candidate, refs in zip(candidates, references, strict=True):
         c += len(candidate)
         r += closest_length(candidate, refs)
         for n in range(1, max_n + 1):
@@ -294,12 +294,12 @@ def _precisions(matches: list[int], totals: list[int], smooth: str | None) -> tu
     if smooth not in SMOOTHING:
         raise ValueError(f"smooth is {smooth!r}: give one of {SMOOTHING}")
     if smooth is None or not any(matches):
-        return tuple(m / t if t else 0.0 for m, t in zip(matches, totals))
+        return tuple(m / t if t else 0.0 for m, t in zip(matches, totals, strict=True))
     if smooth == "add-one":
         added = [0] + [1] * (len(matches) - 1)  # p_1 stays as it is
-        return tuple((m + a) / (t + a) for m, t, a in zip(matches, totals, added))
+        return tuple((m + a) / (t + a) for m, t, a in zip(matches, totals, added, strict=True))
     precisions, share = [], 1.0
-    for m, t in zip(matches, totals):
+    for m, t in zip(matches, totals, strict=True):
         if m == 0:
             m = share = share / 2
         precisions.append(m / t if t else 0.0)

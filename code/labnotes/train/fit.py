@@ -125,8 +125,8 @@ def fit(
     history, means = History(), Means()
     saved = None
     if checkpoint is not None:
-        settings = _settings(model, train, optimizer, loss, metrics, rates)
-        settings |= {"clip_norm": clip_norm, "precision": precision, "seed": seed}
+        chosen = {"clip_norm": clip_norm, "precision": precision, "seed": seed}
+        settings = _settings(model, train, optimizer, loss, metrics, rates) | chosen
         parts = {"model": model, "optimizer": optimizer, "scaler": scaler}
         saved = Checkpoint(checkpoint, settings, parts | {"history": history, "means": means})
         _resume(saved, history, epochs)

@@ -72,6 +72,7 @@ class History:
                 losses = [row[f"{part}_loss"] for row in self.epochs]
                 ax.plot(numbers, losses, color=color, marker=marker, markersize=4, label=part)
         ax.set(xlabel="epoch", ylabel="loss")
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend()
         return ax
 

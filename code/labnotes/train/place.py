@@ -67,9 +67,7 @@ def _to(value, device: torch.device):
         return value.to(device, non_blocking=device.type == "cuda", memory_format=layout)
     if isinstance(value, (tuple, list)):
         return tuple(_to(part, device) for part in value)
-    if isinstance(value, dict):
-        return {name: _to(part, device) for name, part in value.items()}
-    raise ValueError(f"a batch holds {_what(value)}: give tensors, or tuples or dicts of tensors")
+    raise ValueError(f"a batch holds {_what(value)}: give tensors, or tuples of tensors")
 
 
 def _what(value) -> str:
@@ -77,4 +75,4 @@ def _what(value) -> str:
         return f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, (tuple, list)):
         return f"a {type(value).__name__} of {len(value)}"
-    return f"of type {type(value).__name__}"
+    return f"a value of type {type(value).__name__}"
