@@ -43,6 +43,7 @@ def configure(app: Sphinx, config: Config) -> None:
     """
     config.html_static_path.append(str(HERE / "static"))
     config.templates_path.append(str(HERE / "templates"))
+    config.html_search_scorer = str(HERE / "search-scorer.js")
     config.mathjax_path = "mathjax/tex-chtml.js"
     config.nb_ipywidgets_js = {LOADER: {"defer": "defer"}}
 

@@ -188,7 +188,7 @@ class Converter:
         name, body = match["name"], match["body"]
         titled = TITLED.match(body)
         title, target = (titled["title"], titled["target"]) if titled else ("", body)
-        if name == "settles":
+        if name == "settles":  # a mark of the site, with the blank before it
             return ""
         if name in ("cite:t", "cite:p", "cite"):
             keys = [k.strip() for k in body.split(",")]
@@ -219,7 +219,8 @@ class Converter:
         style = find_plugin("pybtex.style.formatting", "unsrt")()
         backend = find_plugin("pybtex.backends", "markdown")()
         entries = [self.book.entries[key] for key in sorted(self.cited)]
-        return "\n".join(f"- {e.text.render(backend)}" for e in style.format_entries(entries))
+        texts = [" ".join(e.text.render(backend).split()) for e in style.format_entries(entries)]
+        return "\n".join(f"- {text}" for text in texts)
 
 
 def quoted(text: str) -> str:

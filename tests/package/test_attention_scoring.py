@@ -185,6 +185,13 @@ def test_gradients_agree_with_finite_differences(lengths):
         assert torch.autograd.gradcheck(lambda *a, f=attention: f(*a, lengths), (q, k, v))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_hidden_keys_get_nothing_even_where_all_scores_are_very_low(dtype):
+    scores = torch.tensor([[[-6e4, -6e4, 0.0]]], dtype=dtype)
+    expected = torch.tensor([[[0.5, 0.5, 0.0]]], dtype=dtype)
+    assert torch.equal(masked_softmax(scores, torch.tensor([2])), expected)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_stays_in_range_and_close_to_float64(dtype):
     scores = (30 * torch.randn(3, 2, 7)).to(dtype)
