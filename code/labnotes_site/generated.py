@@ -16,7 +16,7 @@ import yaml
 from docutils import nodes
 from docutils.statemachine import StringList
 from myst_nb.sphinx_ import NbMetadataCollector
-from sphinx.util import logging
+from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
 from .badges import duration, seconds
@@ -24,7 +24,6 @@ from .frontmatter import chapters
 from .notes import AREAS, VERDICTS, Note, load_notes
 from .settles import LEADS, place
 
-LOG = logging.getLogger(__name__)
 DATASETS = Path("code", "labnotes", "data", "datasets.toml")
 
 
@@ -189,6 +188,9 @@ class TermsDirective(SphinxDirective):
         text = ["````{glossary}", *(line for k in sorted(entries) for line in entries[k][1]), "````"]
         box = nodes.container(classes=["ln-glossary"])
         self.state.nested_parse(StringList(text, source=str(folder)), 0, box)
+        # Entries of the index would stand above every chapter in the search's results.
+        for entry in list(box.findall(addnodes.index)):
+            entry.parent.remove(entry)
         return [box]
 
     def _lines(self, entry: dict, stem: str) -> list[str]:

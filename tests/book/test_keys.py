@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -33,8 +34,10 @@ def changed(before, after) -> set[str]:
 def loaded_by(docname: str) -> set[str]:
     """Modules of the package in memory after the chapter's imports ran, asked of Python itself."""
     chapter = next(c for c in book() if c.docname == docname)
-    lines = [l for s in chapter.code for l in s.splitlines() if l.startswith(("from labnotes", "import labnotes"))]
-    ask = "\n".join([*lines, "import sys; print(*[m for m in sys.modules if m.split('.')[0] == 'labnotes'])"])
+    nodes = [node for source in chapter.code for node in ast.parse(source).body]
+    imports = [ast.unparse(n) for n in nodes if isinstance(n, (ast.Import, ast.ImportFrom))]
+    ours = [line for line in imports if line.startswith(("from labnotes", "import labnotes"))]
+    ask = "\n".join([*ours, "import sys; print(*[m for m in sys.modules if m.split('.')[0] == 'labnotes'])"])
     return set(subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout.split())
 
 

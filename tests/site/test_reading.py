@@ -54,6 +54,11 @@ def test_the_search_dialog_finds_a_word(visit):
     assert seen.errors == [] and seen.foreign == []
 
 
+def test_the_search_ranks_a_chapter_above_the_glossary(visit):
+    page = visit().go("search.html?q=attention+scoring").page
+    expect(page.locator("#search-results ul.search a").first).to_have_attribute("href", re.compile("chapters/attention/scoring.html"))
+
+
 def test_the_search_says_so_when_nothing_is_found(visit):
     page = visit().go("search.html?q=zyzzyva").page
     expect(page.locator("#search-results")).to_contain_text("did not match any documents")
@@ -71,6 +76,17 @@ def test_the_theme_switch_changes_the_theme_and_it_stays(visit):
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
     seen.go("chapters/reference/notes-map.html")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_the_dark_theme_prints_on_white(visit):
+    page = visit("dark").go("index.html").page
+    ground = "getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(ground)
+    page.evaluate("""() => addEventListener("beforeprint", () => {
+        document.body.dataset.printed = getComputedStyle(document.body).backgroundColor; })""")
+    page.pdf()
+    assert page.evaluate("document.body.dataset.printed") == "rgb(255, 255, 255)" != dark
+    assert page.evaluate(ground) == dark
 
 
 def test_the_menu_of_a_phone_opens_and_closes_by_keyboard(visit):
