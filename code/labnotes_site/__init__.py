@@ -6,7 +6,20 @@ from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.application import Sphinx
 
-from . import assets, badges, cells, exercises, explorers, frontmatter, generated, notebooks, outdated, quiz, references, settles
+from . import (
+    assets,
+    badges,
+    cells,
+    exercises,
+    explorers,
+    frontmatter,
+    generated,
+    notebooks,
+    outdated,
+    quiz,
+    references,
+    settles,
+)
 
 
 def setup(app: Sphinx) -> dict:

@@ -58,7 +58,7 @@ class QuestionDirective(SphinxDirective):
         words += self._inline(self.arguments[0], self.lineno)
         group += words
         self.state.nested_parse(self.content[: starts[0]], self.content_offset, group)
-        for n, (start, end) in enumerate(zip(starts, [*starts[1:], len(self.content)])):
+        for n, (start, end) in enumerate(zip(starts, [*starts[1:], len(self.content)], strict=True)):
             group += self._option(start, end, f"{name}-{'abcdefghij'[n]}", name)
         return [group]
 
@@ -111,6 +111,10 @@ def depart_option(translator, node: quiz_option) -> None:
 
 def visit_choice(translator, node: quiz_choice) -> None:
     translator.body.append(f'<label for="{escape(node["target"])}">')
+    if not any(t.strip() for t in node.findall(nodes.Text) if not isinstance(t.parent, nodes.math)):
+        # A formula alone is no name: not all screen readers read one.
+        letter = node["target"].rpartition("-")[2]
+        translator.body.append(f'<span class="visually-hidden">Answer {letter}: </span>')
 
 
 def depart_choice(translator, node: quiz_choice) -> None:

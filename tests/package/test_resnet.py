@@ -243,6 +243,7 @@ def test_convolution_weights_have_variance_two_over_fan_out():
         (lambda: resnet50(shortcut="D"), "shortcut is 'D': give one of 'A', 'B', 'C', 'none'"),
         (lambda: resnet50(stride_in="5x5"), "stride_in is '5x5'"),
         (lambda: resnet_cifar(21), "depth is 21: give 6n\\+2"),
+        (lambda: resnet_cifar(22), "depth is 22"),
         (lambda: resnet_cifar(2), "depth is 2"),
         (lambda: resnet_cifar(20.0), "depth is 20.0"),
         (lambda: resnet_cifar(20, width=0), "width is 0"),

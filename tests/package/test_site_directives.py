@@ -48,7 +48,7 @@ A longer stem.
 
 - [x] Two
   Still.
-- [ ] Four
+- [ ] $2 + 2$
   No.
 :::
 """
@@ -172,6 +172,7 @@ def test_a_question_is_a_group_of_radio_buttons_with_labels_and_reasons(good):
     assert reasons == ["Not this one. One too many.", "Right. Count on your fingers. Twice."]
     assert second.select_one("input")["name"] != buttons[0]["name"]
     assert "A longer stem." in second.get_text()
+    assert second.select("label")[1].get_text().startswith("Answer b:"), "a formula alone is no name"
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ class ZeroPad(nn.Module):
         self.after = out_channels - in_channels - self.before
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = x[:, :, :: self.stride, :: self.stride]  # (batch, in, height/stride, width/stride)
+        x = x[:, :, :: self.stride, :: self.stride]  # (batch, in, h/stride, w/stride)
         return F.pad(x, (0, 0, 0, 0, self.before, self.after))  # (batch, out, ...)
 
 
@@ -115,14 +115,14 @@ class BasicBlock(nn.Module):
 
     def residual(self, x: torch.Tensor) -> torch.Tensor:
         """F(x), what the block's layers compute."""
-        x = self.relu(self.bn1(self.conv1(x)))  # (batch, channels, height/stride, width/stride)
+        x = self.relu(self.bn1(self.conv1(x)))  # (batch, channels, h/stride, w/stride)
         return self.bn2(self.conv2(x))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = self.residual(x)
         if self.downsample is not None:
             out = out + self.downsample(x)  # H(x) = F(x) + x
-        return self.relu(out)  # (batch, channels, height/stride, width/stride)
+        return self.relu(out)  # (batch, channels, h/stride, w/stride)
 
 
 class Bottleneck(nn.Module):
@@ -181,14 +181,14 @@ class Bottleneck(nn.Module):
     def residual(self, x: torch.Tensor) -> torch.Tensor:
         """F(x), what the block's layers compute."""
         x = self.relu(self.bn1(self.conv1(x)))  # (batch, channels, ...)
-        x = self.relu(self.bn2(self.conv2(x)))  # (batch, channels, height/stride, width/stride)
-        return self.bn3(self.conv3(x))  # (batch, 4*channels, height/stride, width/stride)
+        x = self.relu(self.bn2(self.conv2(x)))  # (batch, channels, h/stride, w/stride)
+        return self.bn3(self.conv3(x))  # (batch, 4*channels, h/stride, w/stride)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = self.residual(x)
         if self.downsample is not None:
             out = out + self.downsample(x)  # H(x) = F(x) + x
-        return self.relu(out)  # (batch, 4*channels, height/stride, width/stride)
+        return self.relu(out)  # (batch, 4*channels, h/stride, w/stride)
 
 
 def make_stage(
@@ -294,8 +294,9 @@ class CifarResNet(nn.Module):
         _initialise(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.relu(self.bn1(self.conv1(x)))  # (batch, width, height, width of the image)
-        x = self.layer1(x)  # (batch, width, 32, 32) for 32x32 images
+        # Shapes for a batch of 32x32 images.
+        x = self.relu(self.bn1(self.conv1(x)))  # (batch, width, 32, 32)
+        x = self.layer1(x)  # (batch, width, 32, 32)
         x = self.layer2(x)  # (batch, 2*width, 16, 16)
         x = self.layer3(x)  # (batch, 4*width, 8, 8)
         x = self.avgpool(x).flatten(1)  # (batch, 4*width)
