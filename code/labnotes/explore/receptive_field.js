@@ -114,7 +114,7 @@ function render({ model, el }) {
   } }, "Add a layer");
   const unit = h("input", { type: "range", id: `${id}-unit`, min: 0, step: 1, oninput: (e) => put("unit", +e.target.value) });
   const drawing = h("svg", { class: "rfx-drawing", role: "img", "aria-labelledby": `${id}-text` });
-  const numbers = h("dl", { class: "rfx-numbers" });
+  const numbers = h("p", { class: "rfx-numbers" });
   const text = h("output", { id: `${id}-text`, class: "rfx-text", for: `${id}-unit`, "aria-live": "polite" });
   el.classList.add("rfx");
   el.append(
@@ -169,7 +169,7 @@ function render({ model, el }) {
     if (!units) { drawing.replaceChildren(); numbers.replaceChildren(); place = null; return; }
     const all = fields(layers), field = all.at(-1);
     numbers.replaceChildren(...Object.entries({ ...field, units }).map(([name, value]) =>
-      h("div", {}, h("dt", {}, name), h("dd", {}, String(value).replace("-", "−")))));
+      h("span", {}, `${name} `, h("b", {}, String(value).replace("-", "−")))));
     picture(layers, sizes, all, paths(layers, chosen, size));
   }
 
