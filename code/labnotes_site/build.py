@@ -136,10 +136,11 @@ def write_site(root: Path, found: list[Chapter]) -> int:
     build = root / "_build"
     stamp, key = build / ".site-key", site_key(root)
     if not stamp.exists() or stamp.read_text() != key:
-        # The extension or the configuration changed: every page must be written anew.
+        # The extension or the configuration changed, or the last build had warnings, which Sphinx
+        # would not repeat for pages it has read: every page must be written anew.
         shutil.rmtree(build / "html", ignore_errors=True)
         shutil.rmtree(build / ".doctrees", ignore_errors=True)
-        stamp.unlink(missing_ok=True)
+    stamp.unlink(missing_ok=True)
     jupyter_book = Path(sys.executable).with_name("jupyter-book")  # its modules do nothing under -m
     command = [str(jupyter_book), "build", str(root), "-n", "-W", "--keep-going", "-q"]
     status = subprocess.run(command, cwd=root).returncode

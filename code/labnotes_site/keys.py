@@ -167,9 +167,11 @@ def page_keys(root: Path) -> dict[str, str]:
 
 
 def site_key(root: Path) -> str:
-    """The key of what makes every page: this extension, the configuration, the order of chapters."""
+    """The key of what makes every page: this extension, its assets, the configuration, the order."""
     digest = hashlib.sha256()
-    files = [f for f in (root / "code" / "labnotes_site").rglob("*") if f.is_file() and f.suffix != ".pyc"]
-    for file in sorted(files) + [root / "_config.yml", root / "_toc.yml"]:
+    folders = [root / "code" / "labnotes_site", root / "_static"]
+    files = [f for folder in folders for f in folder.rglob("*") if f.is_file() and f.suffix != ".pyc"]
+    files += [root / name for name in ("_config.yml", "_toc.yml", "package-lock.json", "references.bib")]
+    for file in sorted(f for f in files if f.exists()):
         digest.update(str(file.relative_to(root)).encode() + file.read_bytes())
     return digest.hexdigest()

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
 from sphinx.errors import ExtensionError
 
 from labnotes_site import assets, badges, explorers, notes, outdated
@@ -91,8 +92,10 @@ def build(root: Path) -> tuple[Sphinx, str]:
     """Build the book at `root`; give the application and the warnings."""
     warnings = StringIO()
     out = root / "_build" / "html"
-    app = Sphinx(root, None, out, root / "_build" / "trees", "html", CONFIG, status=None, warning=warnings)
-    app.build()
+    trees = root / "_build" / "trees"
+    with docutils_namespace():  # several books are built in one process
+        app = Sphinx(root, None, out, trees, "html", CONFIG, status=None, warning=warnings)
+        app.build()
     return app, warnings.getvalue()
 
 
