@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 import yaml
-from conftest import ROOT, book, notes
+from built_book import ROOT, book, notes
 
 HEADINGS = [
     "After this chapter you can", "The problem", "The idea", "By hand", "In code", "Does it agree?",

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import HTML, ROOT, book
+from built_book import HTML, ROOT, book
 
 #: What Colab brings, as far as the notebooks rely on it.
 START = ["torch", "torchvision", "numpy", "matplotlib", "pip", "ipykernel", "nbclient", "nbconvert", "ipywidgets"]

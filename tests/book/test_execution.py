@@ -6,7 +6,7 @@ import os
 import re
 
 import pytest
-from conftest import executed, run_times
+from built_book import executed, run_times
 
 #: The longest a chapter may take on one core, in seconds; slower machines may set their own.
 LIMIT = float(os.environ.get("LABNOTES_TIME_LIMIT", "60"))

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, book
+from built_book import ROOT, book
 
 from labnotes_site.keys import chapters, execution_key, module_closure, page_key
 

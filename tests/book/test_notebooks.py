@@ -6,7 +6,7 @@ import re
 
 import nbformat
 import pytest
-from conftest import HTML, executed
+from built_book import HTML, executed
 
 RAW = [
     re.compile(r"^\s*(`{3,}|:{3,})\{", re.M),  # a directive

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from built_book import ROOT
 
 FRONT = """---
 jupytext:
