@@ -12,7 +12,7 @@ book: .venv/.ready node_modules/.ready
 test: .venv/.ready node_modules/.ready .venv/.browser
 	$(PY) -m pytest tests/package -n 2 -q
 	$(PY) -m labnotes_site.build
-	$(PY) -m pytest tests/book tests/site -q $(PYTEST_ARGS)
+	$(PY) -m pytest tests/book tests/site -n 2 --dist loadfile -q $(PYTEST_ARGS)
 
 serve: book
 	$(PY) -m http.server --directory _build/html --bind 127.0.0.1 8000

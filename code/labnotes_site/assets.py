@@ -123,6 +123,8 @@ def shrink(app: Sphinx, exception: Exception | None) -> None:
         return
     out = Path(app.outdir)
     static = out / "_static"
+    if not (out / WEBFONTS).exists():
+        return  # no page was out of date: Sphinx left all files as the last build cut them down
     css, named = only_icons((out / THEME_CSS).read_text("utf8"), icons_in_use(out))
     mentioned = set()
     for sheet in static.rglob("*.css"):

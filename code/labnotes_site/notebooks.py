@@ -151,4 +151,6 @@ def write_notebooks(app: Sphinx, exception: Exception | None = None) -> None:
             raise ExtensionError(f"no notebook for {chapter.docname}: {error}") from error
         target = Path(app.outdir) / "notebooks" / f"{chapter.docname}.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(notebook, target)
+        text = nbformat.writes(notebook) + "\n"
+        if not target.exists() or target.read_text("utf8") != text:
+            target.write_text(text, "utf8")

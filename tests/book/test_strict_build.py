@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 from built_book import ROOT
@@ -73,3 +74,12 @@ def test_a_good_book_builds_and_a_second_time_runs_nothing(tmp_path):
 def test_chapters_run_one_at_a_time_or_side_by_side(tmp_path, jobs):
     done = build(tmp_path, FRONT + CELL % "print(6 * 7)", "--jobs", jobs, "--only", "scratch")
     assert done.returncode == 0 and "1 of 1 chapters to run" in done.stdout
+
+
+def test_the_book_itself_builds_again_within_15_seconds_and_runs_nothing():
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "labnotes_site.build", "--root", str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\n0 of" in f"\n{done.stdout}"
+    assert time.perf_counter() - started < 15

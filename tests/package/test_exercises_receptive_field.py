@@ -58,7 +58,11 @@ def jump_before_use(layers):
 def no_dilation(layers):
     size, jump, start = 1, 1, 0
     for layer in layers:
-        size, jump, start = size + (layer.kernel - 1) * jump, jump * layer.stride, start - layer.padding * jump
+        size, jump, start = (
+            size + (layer.kernel - 1) * jump,
+            jump * layer.stride,
+            start - layer.padding * jump,
+        )
     return size, jump, start
 
 
@@ -91,9 +95,15 @@ WRONG = {
     ],
     "interval": [
         lambda layers, first, last: interval(layers[::-1], first, last),
-        lambda layers, first, last: (interval(layers, first, last)[0], interval(layers, first, last)[1] + 1),
-        lambda layers, first, last: (interval(layers, first, first)),
-        lambda layers, first, last: (max(0, interval(layers, first, last)[0]), interval(layers, first, last)[1]),
+        lambda layers, first, last: (
+            interval(layers, first, last)[0],
+            interval(layers, first, last)[1] + 1,
+        ),
+        lambda layers, first, last: interval(layers, first, first),
+        lambda layers, first, last: (
+            max(0, interval(layers, first, last)[0]),
+            interval(layers, first, last)[1],
+        ),
         lambda layers, first, last: (0, 0),
         lambda layers, first, last: (math.nan, math.nan),
         lambda layers, first, last: torch.tensor(interval(layers, first, last)),

@@ -44,7 +44,9 @@ def random_cases(number: int) -> list[dict]:
             units = output_size(layers, size)
         except ValueError:
             continue
-        cases.append({"layers": [asdict(x) for x in layers], "size": size, "unit": draw.randrange(units)})
+        cases.append(
+            {"layers": [asdict(x) for x in layers], "size": size, "unit": draw.randrange(units)}
+        )
     return cases
 
 
@@ -97,7 +99,9 @@ def test_every_preset_is_a_stack_that_fits_and_has_the_field_its_name_promises()
 
 
 def test_the_still_picture_is_svg_with_one_lit_cell_for_each_unit_that_is_seen():
-    explorer = ReceptiveFieldExplorer([Layer(3, padding=1), Layer(2, stride=2)], input_size=12, unit=2)
+    explorer = ReceptiveFieldExplorer(
+        [Layer(3, padding=1), Layer(2, stride=2)], input_size=12, unit=2
+    )
     tree = ElementTree.fromstring(explorer.still_svg())
     cells = list(tree.iter("{http://www.w3.org/2000/svg}rect"))
     assert len(cells) == 12 + 12 + 6
@@ -110,7 +114,9 @@ def test_the_still_picture_is_svg_with_one_lit_cell_for_each_unit_that_is_seen()
 def test_the_bundle_holds_the_widget_its_picture_and_a_sentence():
     data, _ = ReceptiveFieldExplorer()._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data
-    assert data["image/svg+xml"].startswith("<svg") and data["text/plain"].startswith("A drawing of 3 layers")
+    assert data["image/svg+xml"].startswith("<svg") and data["text/plain"].startswith(
+        "A drawing of 3 layers"
+    )
 
 
 def test_what_the_reader_changes_is_read_back_as_layers():
@@ -120,7 +126,9 @@ def test_what_the_reader_changes_is_read_back_as_layers():
 
 
 def test_bad_input_is_refused():
-    with pytest.raises(ValueError, match="unit is 24, these layers leave 24 of 24 pixels: give 0 to 23"):
+    with pytest.raises(
+        ValueError, match="unit is 24, these layers leave 24 of 24 pixels: give 0 to 23"
+    ):
         ReceptiveFieldExplorer(unit=24)
     with pytest.raises(ValueError, match="layer 0 spans 9"):
         ReceptiveFieldExplorer([Layer(9)], input_size=8)

@@ -1,5 +1,8 @@
 """Receptive fields against what torch's own layers do, torchvision's nets and published numbers."""
 
+import doctest
+import importlib
+
 import numpy as np
 import pytest
 import torch
@@ -21,6 +24,8 @@ from labnotes.convnets import (
     receptive_field,
     receptive_field_of,
     resnet50,
+    resnet101,
+    resnet152,
 )
 
 layers = st.builds(
@@ -39,7 +44,9 @@ def conv_net(stack, axis=1):
     for layer in stack:
         kernel, padding = [1, 1], [0, 0]
         kernel[axis], padding[axis] = layer.kernel, layer.padding
-        conv = nn.Conv2d(1, 1, kernel, (layer.stride,) * 2, padding, (layer.dilation,) * 2, bias=False)
+        conv = nn.Conv2d(
+            1, 1, kernel, (layer.stride,) * 2, padding, (layer.dilation,) * 2, bias=False
+        )
         nn.init.ones_(conv.weight)
         net.append(conv)
     return net.double()
@@ -99,11 +106,17 @@ def modules(draw):
             net.append(nn.Conv2d(inside, new, kernel, stride, padding, dilation))
             inside = new
         elif kind == "max":
-            net.append(nn.MaxPool2d(kernel, stride, padding, dilation, ceil_mode=draw(st.booleans())))
+            net.append(
+                nn.MaxPool2d(kernel, stride, padding, dilation, ceil_mode=draw(st.booleans()))
+            )
         elif kind == "avg":
             net.append(nn.AvgPool2d(kernel, stride, padding))
         else:
-            net.append(nn.Sequential(nn.BatchNorm2d(inside), nn.ReLU(), nn.Dropout(0.5), nn.Conv2d(inside, inside, 1)))
+            net.append(
+                nn.Sequential(
+                    nn.BatchNorm2d(inside), nn.ReLU(), nn.Dropout(0.5), nn.Conv2d(inside, inside, 1)
+                )
+            )
             continue
         stack.append(Layer(kernel, stride, padding, dilation))
     return stack, nn.Sequential(*net), channels
@@ -116,7 +129,6 @@ def test_a_module_is_read_as_the_stack_it_is_and_as_its_gradient_shows(case):
     size = roomy(stack, 2)
     field = receptive_field_of(net, (channels, size, size + 3))
     assert field == receptive_field(stack)
-    support = gradient_support(net, (channels, size, size + 3))
     rows = output_size(stack, size) // 2  # with ceil_mode the map may have one unit more
     support = gradient_support(net, (channels, size, size + 3), unit=(rows, rows))
     expected = [pixel for pixel in path_counts(stack, rows) if 0 <= pixel < size]
@@ -182,17 +194,32 @@ def test_published_sizes_of_single_path_nets(name, size):
         assert field.start == -90
 
 
-def test_published_sizes_of_resnets_hold_for_the_paper_s_place_of_the_stride():
-    """483, 32 and 239 are the table's for resnet_v1_50; torchvision strides in the 3x3 layers."""
-    ours = resnet50(stride_in="1x1")
-    last_map = nn.Sequential(*list(ours.children())[:-2])
-    field = receptive_field_of(last_map, 224)
-    assert (field.size, field.jump) == (483, 32)
-    later = receptive_field_of(trunk("resnet50"), 224)
-    assert later.size == 483 - 2 * (8 - 4) - 2 * (16 - 8) - 2 * (32 - 16)
+@pytest.mark.parametrize(
+    ("build", "size"), [(resnet50, 483), (resnet101, 1027), (resnet152, 1507)]
+)
+def test_published_sizes_of_resnets_hold_for_the_paper_s_place_of_the_stride(build, size):
+    """The table's resnet_v1_50 to 152; torchvision strides in the 3x3 layers, and sees less."""
+    with torch.device("meta"):
+        first, later = build(stride_in="1x1"), build(stride_in="3x3")
+    fields = [
+        receptive_field_of(nn.Sequential(*list(net.children())[:-2]), 224) for net in (first, later)
+    ]
+    assert (fields[0].size, fields[0].jump) == (size, 32)
+    assert fields[1].size == size - 2 * (8 - 4) - 2 * (16 - 8) - 2 * (32 - 16)
+    assert fields[1] == receptive_field_of(trunk(build.__name__), 224)
 
 
-@pytest.mark.parametrize(("name", "size", "units"), [("alexnet", 224, 6), ("resnet18", 256, 8), ("squeezenet1_1", 224, 13)])
+def test_the_published_field_of_inception_v3_with_its_many_branches():
+    """1311 and padding 618 before the pooling of an 8x8 map; its 1x7 and 7x1 layers alternate."""
+    with torch.device("meta"):
+        net = torchvision.models.inception_v3(init_weights=False)
+    assert receptive_field_of(net, 299) == ReceptiveField(1311 + 7 * 32, 32, -618)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "units"),
+    [("alexnet", 224, 6), ("resnet18", 256, 8), ("squeezenet1_1", 224, 13)],
+)
 def test_torchvision_nets_have_the_field_that_their_gradient_shows(name, size, units):
     """The first unit shows the right end of the field, the last one the left end."""
     field = receptive_field_of(trunk(name), size)
@@ -220,6 +247,28 @@ def test_where_branches_meet_the_field_is_their_union():
     assert support.sum() == 5 + 7 - 1  # a cross: the interval holds it, and does not say so
     with pytest.raises(ValueError, match="axis=0 or axis=1"):
         receptive_field_of(net, 16)
+
+
+def test_branches_that_look_in_different_directions_are_spanned_as_well():
+    class Aside(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 1, 3)
+
+        def forward(self, x):
+            return self.conv(x)[:, :, 2:, 2:] + x[:, :, :-4, :-4]
+
+    assert receptive_field_of(Aside(), 16) == ReceptiveField(5, 1, 0)
+    seen = gradient_support(Aside(), 16, unit=(3, 3)).any(dim=0).nonzero().flatten()
+    assert seen.tolist() == [3, 5, 6, 7]  # the interval has a hole
+
+
+def test_the_window_that_ceil_mode_adds_at_the_end_is_measured_too():
+    pool = nn.MaxPool2d(3, 2, ceil_mode=True)
+    assert pool(torch.zeros(1, 1, 6, 6)).shape[-1] == 3
+    seen = gradient_support(pool, 6, unit=(2, 2)).any(dim=0).nonzero().flatten()
+    assert seen.tolist() == [4, 5]
+    assert receptive_field_of(pool, 6).interval(2) == (4, 6)
 
 
 def test_subsampling_by_slices_and_padding_by_hand_are_read_as_well():
@@ -281,9 +330,9 @@ def test_branches_with_different_steps_are_refused():
 
 def test_the_effective_field_of_a_linear_net_is_its_path_counts():
     stack = [Layer(3, padding=1), Layer(2, stride=2), Layer(3, padding=1)]
-    net = nn.Sequential(*(
-        nn.Conv2d(1, 1, layer.kernel, layer.stride, layer.padding, bias=False) for layer in stack
-    ))
+    net = nn.Sequential(
+        *(nn.Conv2d(1, 1, layer.kernel, layer.stride, layer.padding, bias=False) for layer in stack)
+    )
     for conv in net:
         nn.init.ones_(conv.weight)
     field = effective_receptive_field(net, torch.rand(3, 1, 20, 20))
@@ -323,7 +372,9 @@ def test_two_standard_deviations_of_a_gaussian_reach_the_level_of_the_paper_s_me
 )  # fmt: skip
 def test_a_layer_says_which_of_its_numbers_is_wrong(bad):
     name = list(bad)[-1]
-    with pytest.raises(ValueError, match=f"{name} is .*whole number.*one stack of layers for each axis"):
+    with pytest.raises(
+        ValueError, match=f"{name} is .*whole number.*one stack of layers for each axis"
+    ):
         Layer(**bad)
 
 
@@ -348,3 +399,9 @@ def test_bad_input_is_named():
         gradient_support(nn.MaxPool2d(2, return_indices=True), 8)
     with pytest.raises(ValueError, match="no gradient reaches"):
         gradient_support(nn.Sequential(nn.Conv2d(1, 4, 3), nn.Threshold(100.0, 0.0)), 8)
+
+
+@pytest.mark.parametrize("name", ["convnets", "explore"])
+def test_the_examples_in_the_docstrings_run(name):
+    found = doctest.testmod(importlib.import_module(f"labnotes.{name}.receptive_field"))
+    assert found.attempted and not found.failed

@@ -240,7 +240,9 @@ def _checked(layers: Sequence[Layer]) -> list[Layer]:
     layers = list(layers)
     for layer in layers:
         if not isinstance(layer, Layer):
-            raise TypeError(f"layers holds {layer!r}: give Layer objects, as in [Layer(3), Layer(2, 2)]")
+            raise TypeError(
+                f"layers holds {layer!r}: give Layer objects, as in [Layer(3), Layer(2, 2)]"
+            )
     return layers
 
 
@@ -292,12 +294,18 @@ def receptive_field_of(
     with _evaluating(model), torch.no_grad(), _FieldReader():
         output = torch.func.functional_call(model, weights, image)
     if not isinstance(output, torch.Tensor) or not hasattr(output, "fields"):
-        raise ValueError(f"the module returned {type(output).__name__}: it must return one tensor made from the image")
+        raise ValueError(
+            f"the module returned {type(output).__name__}: "
+            "it must return one tensor made from the image"
+        )
     if axis is not None:
         return output.fields[axis]
     rows, columns = output.fields
     if rows != columns:
-        raise ValueError(f"the axes differ, rows have {rows}, columns {columns}: ask for one with axis=0 or axis=1")
+        raise ValueError(
+            f"the axes differ, rows have {rows}, columns {columns}: "
+            "ask for one with axis=0 or axis=1"
+        )
     return rows
 
 
@@ -305,7 +313,8 @@ class _FieldReader(TorchDispatchMode):
     """Hangs on every tensor made from the image its ``fields``, one for rows and one for columns."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        given = dict(zip((a.name for a in func._schema.arguments), args)) | (kwargs or {})
+        names = [argument.name for argument in func._schema.arguments]
+        given = dict(zip(names, args, strict=False)) | (kwargs or {})  # defaults are left out
         inputs = [t for t in tree_leaves(args) if hasattr(t, "fields")]
         sides = [t.shape[2:] for t in inputs]  # an operation in place may change what it reads
         output = func(*args, **(kwargs or {}))
@@ -318,36 +327,45 @@ class _FieldReader(TorchDispatchMode):
 
 
 def _fields_after(func, given: dict, inputs: list, sides: list, made: torch.Tensor) -> tuple:
-    """The fields of the tensor `made`: the rule of each operation that a convnet is built from."""
+    """The fields of `made`: the rule of each operation that a convolutional net is built from."""
     name = func.overloadpacket.__name__
     before = [_union([t.fields[axis] for t in inputs]) for axis in (0, 1)]
     if all(len(side) == 0 for side in sides) and made.ndim == 2:  # the map is gone: vectors
         return tuple(before)
-    side = sides[0]
-    if name in ("convolution", "max_pool2d_with_indices", "avg_pool2d") and not given.get("transposed"):
-        kernel = given["weight"].shape[2:] if name == "convolution" else _pair(given["kernel_size"])
-        steps = [_pair(given.get(k) or default) for k, default in
-                 (("stride", kernel), ("padding", 0), ("dilation", 1))]
-        own = [receptive_field([Layer(*of_axis)]) for of_axis in zip(kernel, *steps)]
-    elif name == "_adaptive_avg_pool2d" and all(n % m == 0 for n, m in zip(side, made.shape[2:])):
-        own = [_blocks(n, m) for n, m in zip(side, made.shape[2:])]
+    side, same = sides[0], ReceptiveField(1, 1, 0)
+    if name in WINDOWS and not given.get("transposed"):
+        own = _windows(given)
+    elif name == "_adaptive_avg_pool2d" and side[0] % made.shape[2] == side[1] % made.shape[3] == 0:
+        own = [_blocks(side[0], made.shape[2]), _blocks(side[1], made.shape[3])]
     elif name in ("mean", "sum", "amax") and {d % 4 for d in given.get("dim") or ()} == {2, 3}:
         own = [_blocks(n, 1) for n in side]
     elif name in ("view", "_unsafe_view") and made.ndim == 2 and made.shape[0] == 1:
         own = [_blocks(n, 1) for n in side]
     elif name == "slice":
-        own = [ReceptiveField(1, 1, 0)] * 2
+        own = [same, same]
         if given["dim"] >= 2:
-            part = range(side[given["dim"] - 2])[given.get("start") : given.get("end") : given.get("step")]
+            places = range(side[given["dim"] - 2])
+            part = places[given.get("start") : given.get("end") : given.get("step")]
             own[given["dim"] - 2] = ReceptiveField(1, part.step, part.start)
     elif name == "constant_pad_nd":  # pads come last axis first: left, right, top, bottom, ...
         left, top = (*given["pad"], 0, 0)[0:3:2]
         own = [ReceptiveField(1, 1, -top), ReceptiveField(1, 1, -left)]
     elif _keeps_places(func, given) and all(s == made.shape[2:] for s in sides):
-        own = [ReceptiveField(1, 1, 0)] * 2
+        own = [same, same]
     else:
         raise _unreadable(func)
-    return tuple(_compose(b, o) for b, o in zip(before, own))
+    return tuple(_compose(below, above) for below, above in zip(before, own, strict=True))
+
+
+WINDOWS = ("convolution", "max_pool2d_with_indices", "avg_pool2d")
+
+
+def _windows(given: dict) -> list[ReceptiveField]:
+    """What a convolution or pooling adds along rows and columns."""
+    kernel = given["weight"].shape[2:] if "weight" in given else _pair(given["kernel_size"])
+    usual = {"stride": kernel, "padding": 0, "dilation": 1}
+    rest = [_pair(given.get(key) or value) for key, value in usual.items()]
+    return [receptive_field([Layer(*axis)]) for axis in zip(kernel, *rest, strict=True)]
 
 
 def _keeps_places(func, given: dict) -> bool:
@@ -373,7 +391,9 @@ def _compose(below: ReceptiveField, above: ReceptiveField) -> ReceptiveField:
 def _union(fields: list[ReceptiveField]) -> ReceptiveField:
     """The smallest field that holds all of `fields`, where branches meet."""
     if len({f.jump for f in fields}) > 1:
-        raise ValueError(f"branches with different jumps meet: {fields}; no single field describes their sum")
+        raise ValueError(
+            f"branches with different jumps meet: {fields}; no single field describes their sum"
+        )
     first = min(f.start for f in fields)
     return ReceptiveField(max(f.interval(0)[1] for f in fields) - first + 1, fields[0].jump, first)
 
@@ -465,7 +485,10 @@ def gradient_support(
         output = torch.func.functional_call(model, weights, image)
     support = _gradient_at(output, image, unit).ne(0).any(dim=1)[0]
     if not support.any():
-        raise ValueError("no gradient reaches the image: some layer passes none when weights and image are positive")
+        raise ValueError(
+            "no gradient reaches the image: "
+            "some layer passes none when weights and image are positive"
+        )
     return support
 
 
@@ -491,15 +514,24 @@ class _MeanForMax(TorchFunctionMode):
         if name == "adaptive_max_pool2d":
             return F.adaptive_avg_pool2d(*args[:2])
         if name.endswith("max_pool2d_with_indices"):
-            raise ValueError("the module asks max pooling for its indices: their effect has no gradient to measure")
+            raise ValueError(
+                "the module asks max pooling for its indices: "
+                "their effect has no gradient to measure"
+            )
         return func(*args, **kwargs)
 
 
-def _mean_pool(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+def _mean_pool(
+    x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
+):
     """Mean over the windows that max pooling with these arguments looks at: it, too, can be dilated."""
     size = F.max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode).shape[2:]
-    kernel, stride, padding, dilation = map(_pair, (kernel_size, stride or kernel_size, padding, dilation))
-    ends = [(size[i] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1 - padding[i] for i in (0, 1)]
+    kernel, stride, padding, dilation = map(
+        _pair, (kernel_size, stride or kernel_size, padding, dilation)
+    )
+    ends = [
+        (size[i] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1 - padding[i] for i in (0, 1)
+    ]
     height, width = x.shape[2:]  # with ceil_mode the last window may end beyond the padding
     x = F.pad(x, (padding[1], ends[1] - width, padding[0], ends[0] - height))
     mean = x.new_full((x.shape[1], 1, *kernel), 1 / (kernel[0] * kernel[1]))
@@ -566,13 +598,15 @@ def effective_size(field: torch.Tensor, level: float = 0.0455) -> float:
 
     Examples
     --------
-    >>> effective_size(torch.tensor([[0.0, 0.1, 0.0], [0.1, 1.0, 0.1], [0.0, 0.1, 0.0]])) ** 2
-    5.000000000000001
+    >>> round(effective_size(torch.tensor([[0.0, 0.1], [0.1, 1.0]])), 3)  # three pixels
+    1.732
     """
     return (field > level * field.max()).sum().item() ** 0.5
 
 
-def _gradient_at(output: torch.Tensor, image: torch.Tensor, unit: tuple[int, int] | None) -> torch.Tensor:
+def _gradient_at(
+    output: torch.Tensor, image: torch.Tensor, unit: tuple[int, int] | None
+) -> torch.Tensor:
     """Gradient of one unit of the map `output`, all its channels added, with respect to `image`."""
     if not isinstance(output, torch.Tensor) or output.ndim != 4:
         what = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__

@@ -41,7 +41,8 @@ def field(answer: Callable) -> Iterator[Case]:
 @checker("receptive_field.interval")
 def interval(answer: Callable) -> Iterator[Case]:
     """``answer(layers, first, last)`` -> first and last input pixel that the output units need."""
-    for (layers, _), (first, last) in zip(STACKS, [(0, 0), (5, 5), (3, 4), (10, 10), (0, 0), (2, 6), (4, 9)]):
+    units = [(0, 0), (5, 5), (3, 4), (10, 10), (0, 0), (2, 6), (4, 9)]
+    for (layers, _), (first, last) in zip(STACKS, units, strict=True):
         yield Case(
             call=f"interval({_text(layers)}, {first}, {last})",
             got=_as_tuple(answer(list(layers), first, last)),
@@ -54,10 +55,22 @@ def interval(answer: Callable) -> Iterator[Case]:
 @checker("receptive_field.dilations")
 def dilations(answer: Callable) -> Iterator[Case]:
     """``answer(size)`` -> dilations of the fewest layers of kernel 3 that see `size` pixels, no hole."""
-    for size, fewest in [(1, 0), (3, 1), (4, 2), (9, 2), (10, 3), (27, 3), (28, 4), (81, 4), (200, 5)]:
+    for size, fewest in [
+        (1, 0),
+        (3, 1),
+        (4, 2),
+        (9, 2),
+        (10, 3),
+        (27, 3),
+        (28, 4),
+        (81, 4),
+        (200, 5),
+    ]:
         found = answer(size)
         if not isinstance(found, (list, tuple)):
-            yield Case(f"dilations({size})", found, [1], hint="return a list of whole numbers, one a layer")
+            yield Case(
+                f"dilations({size})", found, [1], hint="return a list of whole numbers, one a layer"
+            )
             return
         layers = [Layer(3, dilation=d) for d in found]
         seen = list(path_counts(layers))
@@ -77,9 +90,13 @@ def _as_tuple(value):
 
 def _text(layers: list[Layer]) -> str:
     """The layers as a reader would write them, defaults left out."""
+
     def one(layer: Layer) -> str:
-        extra = [f"{name}={getattr(layer, name)}" for name, usual in
-                 (("stride", 1), ("padding", 0), ("dilation", 1)) if getattr(layer, name) != usual]
+        extra = [
+            f"{name}={getattr(layer, name)}"
+            for name, usual in (("stride", 1), ("padding", 0), ("dilation", 1))
+            if getattr(layer, name) != usual
+        ]
         return f"Layer({', '.join([str(layer.kernel), *extra])})"
 
     return f"[{', '.join(one(layer) for layer in layers)}]"

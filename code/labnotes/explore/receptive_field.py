@@ -47,12 +47,19 @@ class ReceptiveFieldExplorer(Explorer):
     input_size = traitlets.Int(24).tag(sync=True)
     unit = traitlets.Int(0).tag(sync=True)
 
-    def __init__(self, layers: Sequence[Layer | dict] | None = None, input_size: int = 24, unit: int | None = None):
+    def __init__(
+        self,
+        layers: Sequence[Layer | dict] | None = None,
+        input_size: int = 24,
+        unit: int | None = None,
+    ):
         stack = [Layer(3, padding=1)] * 3 if layers is None else [_layer(one) for one in layers]
         units = output_size(stack, input_size)
         unit = units // 2 if unit is None else unit
         if not 0 <= unit < units:
-            raise ValueError(f"unit is {unit}, these layers leave {units} of {input_size} pixels: give 0 to {units - 1}")
+            raise ValueError(
+                f"unit is {unit}, these layers leave {units} of {input_size} pixels: give 0 to {units - 1}"
+            )
         super().__init__(layers=[asdict(one) for one in stack], input_size=input_size, unit=unit)
 
     @property
@@ -86,15 +93,33 @@ class ReceptiveFieldExplorer(Explorer):
 
         lines, cells, labels = [], [], []
         for level in levels:
-            name = "input" if level == 0 else "output" if level == len(stack) else f"after layer {level}"
-            labels.append(f'<text x="2" y="{place(level, 0)[1] - 6:g}">{name}: {units[level]}</text>')
+            name = (
+                "input"
+                if level == 0
+                else "output"
+                if level == len(stack)
+                else f"after layer {level}"
+            )
+            labels.append(
+                f'<text x="2" y="{place(level, 0)[1] - 6:g}">{name}: {units[level]}</text>'
+            )
             most = max(lit[level].values(), default=1)
             for unit in range(units[level]):
                 x, y = place(level, unit)
                 share = lit[level].get(unit, 0) / most
-                fill = f'fill="{BLUE}" fill-opacity="{0.35 + 0.65 * share:.2f}"' if share else 'fill="none"'
-                cells.append(f'<rect x="{x - 7:g}" y="{y:g}" width="14" height="14" rx="2" {fill}/>')
-                below = path_counts(stack[level - 1 : level], unit, units[level - 1]) if level and share else {}
+                fill = (
+                    f'fill="{BLUE}" fill-opacity="{0.35 + 0.65 * share:.2f}"'
+                    if share
+                    else 'fill="none"'
+                )
+                cells.append(
+                    f'<rect x="{x - 7:g}" y="{y:g}" width="14" height="14" rx="2" {fill}/>'
+                )
+                below = (
+                    path_counts(stack[level - 1 : level], unit, units[level - 1])
+                    if level and share
+                    else {}
+                )
                 for to_x, to_y in (place(level - 1, u) for u in below):
                     lines.append(f'<line x1="{x:g}" y1="{y + 14:g}" x2="{to_x:g}" y2="{to_y:g}"/>')
         width, height = self.input_size * cell, place(0, 0)[1] + 20
