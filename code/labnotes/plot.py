@@ -32,33 +32,35 @@ def use() -> None:
     Lines are drawn as SVG on a transparent ground. In a notebook, figures that hold photographs
     are better as ``images()``, which switches to sharp PNG.
     """
-    plt.rcParams.update({
-        "figure.figsize": (6.4, 3.2),
-        "figure.facecolor": "none",
-        "axes.facecolor": "none",
-        "savefig.facecolor": "none",
-        "savefig.transparent": True,
-        "axes.edgecolor": INK,
-        "axes.labelcolor": INK,
-        "axes.titlecolor": INK,
-        "axes.titlesize": "medium",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "grid.color": INK,
-        "grid.alpha": 0.25,
-        "text.color": INK,
-        "xtick.color": INK,
-        "ytick.color": INK,
-        "legend.frameon": False,
-        "legend.labelcolor": INK,
-        "lines.linewidth": 1.8,
-        "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY]),
-        "image.cmap": "viridis",
-        "figure.constrained_layout.use": True,
-        "svg.hashsalt": "labnotes",  # the same figure gives the same file
-        "font.size": 10,
-    })
+    plt.rcParams.update(
+        {
+            "figure.figsize": (6.4, 3.2),
+            "figure.facecolor": "none",
+            "axes.facecolor": "none",
+            "savefig.facecolor": "none",
+            "savefig.transparent": True,
+            "axes.edgecolor": INK,
+            "axes.labelcolor": INK,
+            "axes.titlecolor": INK,
+            "axes.titlesize": "medium",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": INK,
+            "grid.alpha": 0.25,
+            "text.color": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "legend.frameon": False,
+            "legend.labelcolor": INK,
+            "lines.linewidth": 1.8,
+            "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY]),
+            "image.cmap": "viridis",
+            "figure.constrained_layout.use": True,
+            "svg.hashsalt": "labnotes",  # the same figure gives the same file
+            "font.size": 10,
+        }
+    )
     _formats("svg")
 
 

@@ -145,5 +145,7 @@ def table(rows: list[dict], caption: str | None = None) -> Table:
         raise ValueError("rows is empty: a table needs at least one row")
     for i, row in enumerate(rows):
         if list(row) != list(rows[0]):
-            raise ValueError(f"row {i} has the keys {list(row)}, row 0 has {list(rows[0])}: give all rows the same")
+            raise ValueError(
+                f"row {i} has the keys {list(row)}, row 0 has {list(rows[0])}: give all rows the same"
+            )
     return Table(rows, caption)

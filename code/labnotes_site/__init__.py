@@ -36,7 +36,12 @@ def setup(app: Sphinx) -> dict:
     app.connect("env-check-consistency", frontmatter.check)
     app.connect("env-get-outdated", outdated.outdated)
     app.connect("build-finished", notebooks.write_notebooks)
-    return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
+    return {
+        "version": "1",
+        "env_version": 1,
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+    }
 
 
 def _add_settles(app: Sphinx) -> None:

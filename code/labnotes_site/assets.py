@@ -89,7 +89,8 @@ def tidy(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) 
     if "script_files" in context:
         context["script_files"][:] = keep
         context["css_files"][:] = [
-            css for css in context["css_files"]
+            css
+            for css in context["css_files"]
             if "thebe" not in str(css.filename) and page.uses(str(css.filename))
         ]
     if pagename == MAP:
@@ -136,7 +137,11 @@ def shrink(app: Sphinx, exception: Exception | None) -> None:
     (out / THEME_CSS).write_text(face + FONT_FACE.sub("", css), "utf8")
     write_font(out / WEBFONTS / "fa-solid-900.woff2", named, mentioned, out / ICON_FONT)
     shutil.rmtree(static / "vendor")
-    unused = {*static.rglob("*.map"), *static.glob("scripts/fontawesome.js*"), *static.glob("*thebe*")}
+    unused = {
+        *static.rglob("*.map"),
+        *static.glob("scripts/fontawesome.js*"),
+        *static.glob("*thebe*"),
+    }
     for file in unused:
         file.unlink()
 
@@ -165,7 +170,9 @@ def only_icons(css: str, names: set[str]) -> tuple[str, set[int]]:
     codes: set[int] = set()
 
     def rule(match: re.Match) -> str:
-        used = [s for s in match[1].strip(",").split(",") if s[len(".fa-") : -len(":before")] in names]
+        used = [
+            s for s in match[1].strip(",").split(",") if s[len(".fa-") : -len(":before")] in names
+        ]
         if not used:
             return ""
         codes.add(int(match[2], 16))
@@ -187,8 +194,12 @@ def write_font(source: Path, named: set[int], mentioned: set[int], target: Path)
     font = TTFont(source)
     known = set(font.getBestCmap())
     if missing := named - known:
-        raise ExtensionError(f"no such icon in {source.name}: {', '.join(f'{c:x}' for c in sorted(missing))}")
-    cutter = subset.Subsetter(subset.Options(flavor="woff2", layout_features=[], notdef_outline=True))
+        raise ExtensionError(
+            f"no such icon in {source.name}: {', '.join(f'{c:x}' for c in sorted(missing))}"
+        )
+    cutter = subset.Subsetter(
+        subset.Options(flavor="woff2", layout_features=[], notdef_outline=True)
+    )
     cutter.populate(unicodes=(named | mentioned) & known)
     cutter.subset(font)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -66,7 +66,9 @@ def _items(builder, docname: str, fields: dict) -> list[tuple[str, str]]:
         items.append(("needs", "read first: " + ", ".join(links)))
     if count := len(fields.get("notes", [])):
         noun = "statement" if count == 1 else "statements"
-        items.append(("notes", _link(builder, docname, MAP, f"settles {count} {noun} of the notes")))
+        items.append(
+            ("notes", _link(builder, docname, MAP, f"settles {count} {noun} of the notes"))
+        )
     return items
 
 

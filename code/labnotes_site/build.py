@@ -51,7 +51,9 @@ def stale(found: list[Chapter], cache, record: ExecutionRecord, code_root: Path)
     for chapter in found:
         try:
             cache.match_cache_notebook(chapter.notebook)
-            fresh = record.keys.get(chapter.docname, {}).get("key") == execution_key(chapter, code_root)
+            fresh = record.keys.get(chapter.docname, {}).get("key") == execution_key(
+                chapter, code_root
+            )
         except KeyError:
             fresh = False
         if not fresh:
@@ -77,10 +79,17 @@ def fetch_data() -> None:
 def run_chapter(chapter: Chapter) -> tuple[nbformat.NotebookNode, float, str]:
     """Run one chapter in a kernel of its own; give the notebook, the seconds, and the error or ""."""
     notebook = nbformat.from_dict(chapter.notebook)
-    with tempfile.TemporaryDirectory(prefix="labnotes-") as folder:  # what a chapter writes is left there
+    with tempfile.TemporaryDirectory(
+        prefix="labnotes-"
+    ) as folder:  # what a chapter writes is left there
         result = single_nb_execution(
-            notebook, cwd=folder, timeout=CELL_TIMEOUT, allow_errors=False,
-            extra_arguments=["--IPKernelApp.log_level=40"],  # errors alone: its warnings are not ours
+            notebook,
+            cwd=folder,
+            timeout=CELL_TIMEOUT,
+            allow_errors=False,
+            extra_arguments=[
+                "--IPKernelApp.log_level=40"
+            ],  # errors alone: its warnings are not ours
         )
     if result.err is None and not any(
         c.cell_type == "code" and c.execution_count for c in notebook.cells
@@ -89,7 +98,9 @@ def run_chapter(chapter: Chapter) -> tuple[nbformat.NotebookNode, float, str]:
     return notebook, result.time, "" if result.err is None else str(result.err)
 
 
-def execute(wanted: list[Chapter], cache, record: ExecutionRecord, code_root: Path, jobs: int) -> list[str]:
+def execute(
+    wanted: list[Chapter], cache, record: ExecutionRecord, code_root: Path, jobs: int
+) -> list[str]:
     """Run `wanted`, the slowest of last time first; store what succeeded; name what failed."""
     failed = []
     before = {name: entry["seconds"] for name, entry in record.keys.items()}
@@ -152,15 +163,29 @@ def write_site(root: Path, found: list[Chapter]) -> int:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m labnotes_site.build", description=__doc__)
     parser.add_argument("--root", type=Path, default=Path.cwd(), help="the book's folder")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="run just these chapters (docname or its end), write no site")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="NAME",
+        help="run just these chapters (docname or its end), write no site",
+    )
     parser.add_argument("--force", action="store_true", help="run chapters though nothing changed")
-    parser.add_argument("--jobs", type=int, default=None, help="chapters at a time (default: one per core; one on a GPU)")
-    parser.add_argument("--list", action="store_true", help="name the chapters that would run, and stop")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=None,
+        help="chapters at a time (default: one per core; one on a GPU)",
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="name the chapters that would run, and stop"
+    )
     args = parser.parse_args(argv)
     root = args.root.resolve()
     code_root = root / "code"
     if folders := os.environ.get("LABNOTES_DATA"):  # kernels run elsewhere: they need the full path
-        os.environ["LABNOTES_DATA"] = os.pathsep.join(str((root / f).resolve()) for f in folders.split(os.pathsep))
+        os.environ["LABNOTES_DATA"] = os.pathsep.join(
+            str((root / f).resolve()) for f in folders.split(os.pathsep)
+        )
     started = time.perf_counter()
     cache = get_cache(root / "_build" / ".jupyter_cache")
     record = ExecutionRecord(root / "_build" / "executions.json")
@@ -172,7 +197,9 @@ def main(argv: list[str] | None = None) -> int:
     if args.only:
         unknown = [n for n in args.only if not any(c.docname.endswith(n) for c in found)]
         if unknown:
-            parser.error(f"no chapter {', '.join(unknown)}; chapters: {', '.join(c.docname for c in found)}")
+            parser.error(
+                f"no chapter {', '.join(unknown)}; chapters: {', '.join(c.docname for c in found)}"
+            )
         found = [c for c in found if any(c.docname.endswith(n) for n in args.only)]
     wanted = found if args.force else stale(found, cache, record, code_root)
     if args.list:

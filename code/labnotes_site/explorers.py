@@ -36,7 +36,10 @@ class StillPicture(SphinxPostTransform):
             if VIEW not in forms:
                 continue
             if "image/svg+xml" not in forms or "text/plain" not in forms:
-                LOG.warning("a widget without a still picture: use labnotes.explore.Explorer", location=bundle)
+                LOG.warning(
+                    "a widget without a still picture: use labnotes.explore.Explorer",
+                    location=bundle,
+                )
                 continue
             bundle.replace_self(self._explorer(forms))
 
@@ -82,6 +85,7 @@ def refresh(app: Sphinx, pagename: str, templatename: str, context: dict, doctre
         if foreign := foreign_models(attributes["body"]):
             LOG.warning(
                 "widgets that need a kernel: %s. Only explorers (anywidget) live on a page",
-                ", ".join(foreign), location=pagename,
+                ", ".join(foreign),
+                location=pagename,
             )
         attributes["body"] = current(attributes["body"])

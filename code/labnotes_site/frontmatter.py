@@ -50,7 +50,9 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
             LOG.warning("front matter: %s", fault, location=docname)
         for need in chapter(env, docname).get("needs", []):
             if f"chapters/{need}" not in env.found_docs:
-                LOG.warning("front matter: labnotes.needs names no chapter: %s", need, location=docname)
+                LOG.warning(
+                    "front matter: labnotes.needs names no chapter: %s", need, location=docname
+                )
 
 
 def chapters(env: BuildEnvironment) -> list[str]:

@@ -68,7 +68,9 @@ class NotesMapDirective(SphinxDirective):
         sizes = Counter(note.area for note in notes.values())
         head = page_part(part="map-head", key="")
         return [head] + [
-            _section(f"area-{area}", f"{title} ({sizes[area]})", page_part(part="map-area", key=area))
+            _section(
+                f"area-{area}", f"{title} ({sizes[area]})", page_part(part="map-area", key=area)
+            )
             for area, title in AREAS.items()
             if sizes[area]
         ]
@@ -80,14 +82,16 @@ def _map_head(builder, key: str) -> str:
     done = sum(place(builder.env, i) is not None for i in notes)
     verdicts = "".join(f"<li>{_chip(v)} {counts[v]}</li>" for v in VERDICTS)
     return (
-        f'<p>The notes make {len(notes)} statements. The chapters written so far settle {done} of '
+        f"<p>The notes make {len(notes)} statements. The chapters written so far settle {done} of "
         f'them.</p>\n<ul class="ln-counts">{verdicts}</ul>\n<div id="ln-map-filter"></div>\n'
     )
 
 
 def _map_area(builder, area: str) -> str:
     notes = [n for n in load_notes(Path(builder.env.srcdir)).values() if n.area == area]
-    return '<ul class="ln-notes">\n' + "".join(_map_row(builder, note) for note in notes) + "</ul>\n"
+    return (
+        '<ul class="ln-notes">\n' + "".join(_map_row(builder, note) for note in notes) + "</ul>\n"
+    )
 
 
 def _map_row(builder, note: Note) -> str:
@@ -129,7 +133,9 @@ def _corrections(builder, verdict: str) -> str:
         for n in done
     ]
     if rest:
-        parts.append(f'<p class="ln-later">{rest} more will follow with the chapters on the way.</p>\n')
+        parts.append(
+            f'<p class="ln-later">{rest} more will follow with the chapters on the way.</p>\n'
+        )
     return "".join(parts)
 
 
@@ -160,7 +166,7 @@ def _run_times(builder, key: str) -> str:
     return (
         '<div class="pst-scrollable-table-container"><table class="table">\n'
         '<thead><tr><th>Chapter</th><th class="text-right">Time</th><th>Run on</th></tr></thead>\n'
-        f'<tbody>{"".join(rows)}</tbody>\n'
+        f"<tbody>{''.join(rows)}</tbody>\n"
         f'<tfoot><tr><th scope="row">{len(rows)} chapters</th>'
         f'<td class="text-right">{duration(total)}</td><td></td></tr></tfoot></table></div>\n'
     )
@@ -181,11 +187,17 @@ class TermsDirective(SphinxDirective):
                     raise self.error(f"{file}: {entry} needs exactly term, zh and text")
                 key = entry["term"].casefold()
                 if key in entries:
-                    raise self.error(f"{entry['term']!r} is in {file.name} and in {entries[key][0]}")
+                    raise self.error(
+                        f"{entry['term']!r} is in {file.name} and in {entries[key][0]}"
+                    )
                 entries[key] = (file.name, self._lines(entry, file.stem))
         if not entries:
             return []
-        text = ["````{glossary}", *(line for k in sorted(entries) for line in entries[k][1]), "````"]
+        text = [
+            "````{glossary}",
+            *(line for k in sorted(entries) for line in entries[k][1]),
+            "````",
+        ]
         box = nodes.container(classes=["ln-glossary"])
         self.state.nested_parse(StringList(text, source=str(folder)), 0, box)
         # Entries of the index would stand above every chapter in the search's results.
@@ -195,7 +207,11 @@ class TermsDirective(SphinxDirective):
 
     def _lines(self, entry: dict, stem: str) -> list[str]:
         """One entry in MyST; the Chinese word is a second name of the same term."""
-        pages = [d for d in self.env.found_docs if d.rpartition("/")[2].replace("-", "_") == stem.replace("-", "_")]
+        pages = [
+            d
+            for d in self.env.found_docs
+            if d.rpartition("/")[2].replace("-", "_") == stem.replace("-", "_")
+        ]
         more = f" See {{doc}}`/{pages[0]}`." if pages else ""
         text = " ".join(entry["text"].split())
         return [entry["term"], entry["zh"], f"  {text}{more}", ""]

@@ -52,7 +52,9 @@ def chapters(root: Path) -> list[Chapter]:
         for file in (root / "chapters").rglob("*.md")
     } - set(listed)
     if stray:
-        raise ValueError(f"not in _toc.yml: {', '.join(sorted(stray))}. Add them, or move them away")
+        raise ValueError(
+            f"not in _toc.yml: {', '.join(sorted(stray))}. Add them, or move them away"
+        )
     found = []
     for docname in listed:
         path = root / f"{docname}.md"
@@ -61,7 +63,9 @@ def chapters(root: Path) -> list[Chapter]:
         if is_myst_markdown_notebook(path.read_text("utf8")):
             found.append(Chapter(docname, path, myst_nb_reader_plugin(str(path))))
         elif docname.startswith("chapters/") and not docname.startswith("chapters/reference/"):
-            raise ValueError(f"{docname}.md has no jupytext and kernelspec front matter: not a notebook")
+            raise ValueError(
+                f"{docname}.md has no jupytext and kernelspec front matter: not a notebook"
+            )
     return found
 
 
@@ -115,7 +119,9 @@ def module_closure(sources: list[str], code_root: Path) -> dict[str, Path]:
 
 def _plain_python(source: str) -> str:
     """Cell source without IPython's magics, which are not Python."""
-    return "\n".join("pass" if line.lstrip()[:1] in ("%", "!") else line for line in source.split("\n"))
+    return "\n".join(
+        "pass" if line.lstrip()[:1] in ("%", "!") else line for line in source.split("\n")
+    )
 
 
 # --- keys --------------------------------------------------------------------------------------
@@ -128,12 +134,17 @@ def surroundings() -> str:
     from labnotes.runtime import device
 
     here = [name for name in catalog.catalog() if catalog.locate(name)]
-    return "\n".join([
-        "python " + ".".join(platform.python_version_tuple()[:2]),
-        *(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "torchvision", "numpy")),
-        f"device {device().type}",
-        "data " + ", ".join(here),  # the others have stand-ins
-    ])
+    return "\n".join(
+        [
+            "python " + ".".join(platform.python_version_tuple()[:2]),
+            *(
+                f"{name} {importlib.metadata.version(name)}"
+                for name in ("torch", "torchvision", "numpy")
+            ),
+            f"device {device().type}",
+            "data " + ", ".join(here),  # the others have stand-ins
+        ]
+    )
 
 
 def execution_key(chapter: Chapter, code_root: Path) -> str:
@@ -145,7 +156,11 @@ def execution_key(chapter: Chapter, code_root: Path) -> str:
     files = sorted(modules.items())
     if f"{PACKAGE}.data" in modules:
         folder = code_root / PACKAGE / "data"
-        files += [(f.name, f) for f in sorted(folder.rglob("*")) if f.is_file() and f.suffix not in (".py", ".pyc")]
+        files += [
+            (f.name, f)
+            for f in sorted(folder.rglob("*"))
+            if f.is_file() and f.suffix not in (".py", ".pyc")
+        ]
     for name, file in files:
         digest.update(f"\0{name}\0".encode() + file.read_bytes())
     return digest.hexdigest()
@@ -170,8 +185,12 @@ def site_key(root: Path) -> str:
     """The key of what makes every page: this extension, its assets, the configuration, the order."""
     digest = hashlib.sha256()
     folders = [root / "code" / "labnotes_site", root / "_static"]
-    files = [f for folder in folders for f in folder.rglob("*") if f.is_file() and f.suffix != ".pyc"]
-    files += [root / name for name in ("_config.yml", "_toc.yml", "package-lock.json", "references.bib")]
+    files = [
+        f for folder in folders for f in folder.rglob("*") if f.is_file() and f.suffix != ".pyc"
+    ]
+    files += [
+        root / name for name in ("_config.yml", "_toc.yml", "package-lock.json", "references.bib")
+    ]
     for file in sorted(f for f in files if f.exists()):
         digest.update(str(file.relative_to(root)).encode() + file.read_bytes())
     return digest.hexdigest()

@@ -18,7 +18,7 @@ from .repository import repository
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
-INSTALL = '''\
+INSTALL = """\
 # Run this cell first. It brings the book's package; torch, torchvision and numpy stay as they are.
 import importlib.util, os, subprocess, sys
 
@@ -30,12 +30,12 @@ if importlib.util.find_spec("labnotes") is None:
     if not source:
         raise RuntimeError("Set LABNOTES_SOURCE to the book's repository or folder, then run this cell again.")
     install(source)
-'''
-PEERS = '''\
+"""
+PEERS = """\
 for module, package in {modules!r}.items():  # what this chapter compares itself with
     if importlib.util.find_spec(module) is None:
         install(*package.split())
-'''
+"""
 #: d2l pins packages of 2023 that no Python of today can install: it is taken without them,
 #: and gets the few that it imports (scipy and the like are on Colab; requests and pandas too).
 WITHOUT_PINS = {"d2l": ["pandas", "requests", "scipy"]}
@@ -54,7 +54,9 @@ def install_cell(chapter: Chapter, source: str) -> str:
     return (cell + (PEERS.format(modules=modules) if modules else "")).rstrip()
 
 
-def portable(chapter: Chapter, executed: nbformat.NotebookNode, book: Book, source: str) -> nbformat.NotebookNode:
+def portable(
+    chapter: Chapter, executed: nbformat.NotebookNode, book: Book, source: str
+) -> nbformat.NotebookNode:
     """The executed chapter as a notebook that stands by itself.
 
     Parameters
@@ -88,7 +90,11 @@ def portable(chapter: Chapter, executed: nbformat.NotebookNode, book: Book, sour
     metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
-        "colab": {"name": f"{Path(chapter.docname).name}.ipynb", "provenance": [], "toc_visible": True},
+        "colab": {
+            "name": f"{Path(chapter.docname).name}.ipynb",
+            "provenance": [],
+            "toc_visible": True,
+        },
     }
     if chapter.notebook.metadata.get("labnotes", {}).get("gpu"):
         metadata["accelerator"] = "GPU"
@@ -108,7 +114,13 @@ def code_cell(cell, n: int, converter: Converter) -> list:
         # Without a kernel neither Colab nor GitHub shows a widget: they get its picture.
         if "data" in output:
             output.data.pop(VIEW, None)
-    new = new_code_cell(cell.source, metadata=metadata, outputs=outputs, execution_count=cell.execution_count, id=f"cell-{n}")
+    new = new_code_cell(
+        cell.source,
+        metadata=metadata,
+        outputs=outputs,
+        execution_count=cell.execution_count,
+        id=f"cell-{n}",
+    )
     figure = cell.metadata.get("mystnb", {}).get("figure")
     if not figure:
         return [new]
@@ -145,7 +157,9 @@ def write_notebooks(app: Sphinx, exception: Exception | None = None) -> None:
         _, executed = cache.merge_match_into_notebook(chapter.notebook)
         book = Book(notes, root / "references.bib", link)
         try:
-            notebook = portable(chapter, executed, book, f"labnotes @ git+https://github.com/{repo}" if repo else "")
+            notebook = portable(
+                chapter, executed, book, f"labnotes @ git+https://github.com/{repo}" if repo else ""
+            )
         except (Unknown, KeyError) as error:
             # A warning this late would no longer fail the build.
             raise ExtensionError(f"no notebook for {chapter.docname}: {error}") from error

@@ -73,7 +73,9 @@ def _load(path: Path, mtime: int) -> dict[str, Note]:
             raise ValueError(f"{path}: entry {entry} lacks {', '.join(missing)}")
         note = Note(**fields, truth=entry.get("truth", ""))
         if note.verdict not in VERDICTS:
-            raise ValueError(f"{path}: {note.id} has the verdict {note.verdict!r}, not one of {VERDICTS}")
+            raise ValueError(
+                f"{path}: {note.id} has the verdict {note.verdict!r}, not one of {VERDICTS}"
+            )
         if note.area not in AREAS:
             raise ValueError(f"{path}: {note.id} has the unknown area {note.area!r}")
         if note.id in notes:

@@ -15,7 +15,10 @@ from .notes import LIST
 
 GLOSSARY = "chapters/reference/glossary"
 #: These pages tell of all chapters: any change may change them.
-GENERATED = [f"chapters/reference/{n}" for n in ("notes-map", "corrections", "run-times", "data-and-licences")]
+GENERATED = [
+    f"chapters/reference/{n}"
+    for n in ("notes-map", "corrections", "run-times", "data-and-licences")
+]
 
 
 def keys(root: Path) -> dict[str, str]:
@@ -39,7 +42,9 @@ def _digest(files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def outdated(app: Sphinx, env: BuildEnvironment, added: set, changed: set, removed: set) -> list[str]:
+def outdated(
+    app: Sphinx, env: BuildEnvironment, added: set, changed: set, removed: set
+) -> list[str]:
     """Sphinx asks which pages are out of date: compare the keys with those of the last build."""
     before = getattr(env, "labnotes_page_keys", {})
     now = keys(Path(env.srcdir))

@@ -22,8 +22,15 @@ TITLED = re.compile(r"^(?P<title>.*?)\s*<(?P<target>[^<>]+)>$", re.S)
 DISPLAY = re.compile(r"\$\$(?P<maths>.+?)\$\$[ \t]*\((?P<label>[\w:.-]+)\)", re.S)
 TARGET = re.compile(r"^\([\w:.-]+\)=\s*$", re.M)
 ADMONITIONS = {
-    "note": "Note", "tip": "Tip", "warning": "Warning", "important": "Important",
-    "caution": "Caution", "seealso": "See also", "hint": "Hint", "admonition": "", "dropdown": "",
+    "note": "Note",
+    "tip": "Tip",
+    "warning": "Warning",
+    "important": "Important",
+    "caution": "Caution",
+    "seealso": "See also",
+    "hint": "Hint",
+    "admonition": "",
+    "dropdown": "",
 }
 
 
@@ -113,7 +120,10 @@ class Converter:
             while body and (option := OPTION.match(body[0])):
                 options[option["name"]] = option["value"]
                 body.pop(0)
-            out += ["\n".join(plain), (match["name"], match["argument"].strip(), options, "\n".join(body).strip())]
+            out += [
+                "\n".join(plain),
+                (match["name"], match["argument"].strip(), options, "\n".join(body).strip()),
+            ]
             plain, i = [], end + 1
         return out + ["\n".join(plain)]
 
@@ -154,7 +164,10 @@ class Converter:
         raise Unknown(f"no plain form for the directive {{{name}}}")
 
     def settles(self, ids: list[str], body: str) -> str:
-        says = [f"**The notes ({self.book.notes[i]['verdict']}):** {self.book.notes[i]['says']}" for i in ids]
+        says = [
+            f"**The notes ({self.book.notes[i]['verdict']}):** {self.book.notes[i]['says']}"
+            for i in ids
+        ]
         return quoted("\n\n".join([*says, "**Answer.** " + self.convert(body)]))
 
     def question(self, stem: str, body: str) -> str:
@@ -170,17 +183,33 @@ class Converter:
                 asked.append(line)
         for i, (right, option, reason) in enumerate(options):
             letter = chr(ord("a") + i)
-            answers.append(f"- **{letter}: {'right' if right else 'wrong'}.** {self.inline(' '.join(reason).strip())}")
+            answers.append(
+                f"- **{letter}: {'right' if right else 'wrong'}.** {self.inline(' '.join(reason).strip())}"
+            )
             options[i] = f"- {letter}) {self.inline(option)}"
         question = self.inline("\n".join(asked).strip())
-        return f"**Question.** {question}\n\n" + "\n".join(options) + "\n\n" + folded("Answers", "\n".join(answers))
+        return (
+            f"**Question.** {question}\n\n"
+            + "\n".join(options)
+            + "\n\n"
+            + folded("Answers", "\n".join(answers))
+        )
 
     # --- inline ------------------------------------------------------------------------------
 
     def inline(self, text: str) -> str:
         text = TARGET.sub("", text)
-        text = DISPLAY.sub(lambda m: f"$$\n{m['maths'].strip()} \\tag{{{self.labels[m['label']].strip('()')}}}\n$$", text)
-        text = re.sub(r"\]\((?!\w+:|#)([^)\s]+)\.md(#[\w-]+)?\)", lambda m: f"]({self.book.link(m[1], '')})", text)
+        text = DISPLAY.sub(
+            lambda m: (
+                f"$$\n{m['maths'].strip()} \\tag{{{self.labels[m['label']].strip('()')}}}\n$$"
+            ),
+            text,
+        )
+        text = re.sub(
+            r"\]\((?!\w+:|#)([^)\s]+)\.md(#[\w-]+)?\)",
+            lambda m: f"]({self.book.link(m[1], '')})",
+            text,
+        )
         text = re.sub(r"\[([^\]]+)\]\(#[\w-]+\)", r"\1", text)  # anchors that only the site has
         return ROLE.sub(self.role, text)
 
@@ -212,7 +241,13 @@ class Converter:
     def author_year(self, key: str, textual: bool) -> str:
         entry = self.book.entries[key]
         names = [" ".join(p.prelast_names + p.last_names) for p in entry.persons["author"]]
-        who = names[0] if len(names) == 1 else f"{names[0]} and {names[1]}" if len(names) == 2 else f"{names[0]} et al."
+        who = (
+            names[0]
+            if len(names) == 1
+            else f"{names[0]} and {names[1]}"
+            if len(names) == 2
+            else f"{names[0]} et al."
+        )
         return f"{who} ({entry.fields['year']})" if textual else f"{who}, {entry.fields['year']}"
 
     def references(self) -> str:

@@ -58,7 +58,9 @@ class QuestionDirective(SphinxDirective):
         words += self._inline(self.arguments[0], self.lineno)
         group += words
         self.state.nested_parse(self.content[: starts[0]], self.content_offset, group)
-        for n, (start, end) in enumerate(zip(starts, [*starts[1:], len(self.content)], strict=True)):
+        for n, (start, end) in enumerate(
+            zip(starts, [*starts[1:], len(self.content)], strict=True)
+        ):
             group += self._option(start, end, f"{name}-{'abcdefghij'[n]}", name)
         return [group]
 

@@ -13,7 +13,9 @@ from docutils import nodes
 def visit(translator, node: nodes.citation) -> None:
     if not isinstance(node.previous_sibling(), nodes.citation):
         translator.body.append('<div role="list" class="ln-references">\n')
-    translator.body.append(translator.starttag(node, "div", "", CLASS="ln-reference", role="listitem"))
+    translator.body.append(
+        translator.starttag(node, "div", "", CLASS="ln-reference", role="listitem")
+    )
     node[:] = [child for child in node if not isinstance(child, nodes.label)]
 
 

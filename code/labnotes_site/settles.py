@@ -137,18 +137,22 @@ def check(app, env: BuildEnvironment) -> None:
         for where in places[1:]:
             LOG.warning(
                 "settles: %s is settled here and in %s, line %s: settle it once",
-                note_id, *places[0], location=where,
+                note_id,
+                *places[0],
+                location=where,
             )
         for docname, line in places:
             if docname not in promised.get(note_id, []):
                 LOG.warning(
                     "settles: %s is missing from this chapter's front matter (labnotes.notes)",
-                    note_id, location=(docname, line),
+                    note_id,
+                    location=(docname, line),
                 )
     for note_id, docnames in promised.items():
         for docname in docnames:
             if docname not in [d for d, _ in found.get(note_id, [])]:
                 LOG.warning(
                     "settles: the front matter promises %s, and nothing on this page settles it",
-                    note_id, location=docname,
+                    note_id,
+                    location=docname,
                 )

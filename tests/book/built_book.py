@@ -30,7 +30,9 @@ def notes() -> dict[str, dict]:
 def executed(docname: str) -> nbformat.NotebookNode:
     """The chapter with its outputs, from the build's cache."""
     chapter = next(c for c in book() if c.docname == docname)
-    return get_cache(ROOT / "_build" / ".jupyter_cache").merge_match_into_notebook(chapter.notebook)[1]
+    return get_cache(ROOT / "_build" / ".jupyter_cache").merge_match_into_notebook(
+        chapter.notebook
+    )[1]
 
 
 def run_times() -> dict[str, dict]:

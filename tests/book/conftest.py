@@ -8,7 +8,9 @@ from built_book import HTML, book
 
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="run the slow tests too")
-    parser.addoption("--all-notebooks", action="store_true", help="run every chapter's notebook as on Colab")
+    parser.addoption(
+        "--all-notebooks", action="store_true", help="run every chapter's notebook as on Colab"
+    )
 
 
 def pytest_collection_modifyitems(config, items):

@@ -10,9 +10,19 @@ import yaml
 from built_book import ROOT, book, notes
 
 HEADINGS = [
-    "After this chapter you can", "The problem", "The idea", "By hand", "In code", "Does it agree?",
-    "Run it", "Questions from the notes", "Check yourself", "Exercises", "The paper in three passes",
-    "Summary", "References",
+    "After this chapter you can",
+    "The problem",
+    "The idea",
+    "By hand",
+    "In code",
+    "Does it agree?",
+    "Run it",
+    "Questions from the notes",
+    "Check yourself",
+    "Exercises",
+    "The paper in three passes",
+    "Summary",
+    "References",
 ]
 #: The first chapter teaches the book itself: it has no one idea, paper or experiment.
 START = ["After this chapter you can", "Check yourself", "Exercises", "Summary", "References"]
@@ -100,7 +110,9 @@ def test_exercises_have_levels_times_and_solutions(chapter):
     assert all(levels), titles
     assert {m[1] for m in levels} == {"predict", "fill in", "build"}
     solved = set(re.findall(r"\{solution\} (ex-[\w-]+)", prose(chapter)))
-    solved |= set(re.findall(r"[Ss]olution to \{(?:num)?ref\}`(?:[^`<]*<)?(ex-[\w-]+)>?`", prose(chapter)))
+    solved |= set(
+        re.findall(r"[Ss]olution to \{(?:num)?ref\}`(?:[^`<]*<)?(ex-[\w-]+)>?`", prose(chapter))
+    )
     assert set(labels) <= solved
 
 
@@ -111,7 +123,10 @@ def test_questions_have_one_right_option_and_a_reason_for_each(chapter):
         options = re.split(r"^- \[", body, flags=re.M)[1:]
         assert len(options) >= 2
         assert sum(o.startswith(("x]", "X]")) for o in options) == 1
-        assert all(len(o.strip().split("\n", 1)) == 2 and o.strip().split("\n", 1)[1].strip() for o in options), body
+        assert all(
+            len(o.strip().split("\n", 1)) == 2 and o.strip().split("\n", 1)[1].strip()
+            for o in options
+        ), body
 
 
 def test_no_cell_hides_in_a_directive_and_no_footnote_is_used(chapter):

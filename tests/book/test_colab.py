@@ -13,7 +13,17 @@ import pytest
 from built_book import HTML, ROOT, book
 
 #: What Colab brings, as far as the notebooks rely on it.
-START = ["torch", "torchvision", "numpy", "matplotlib", "pip", "ipykernel", "nbclient", "nbconvert", "ipywidgets"]
+START = [
+    "torch",
+    "torchvision",
+    "numpy",
+    "matplotlib",
+    "pip",
+    "ipykernel",
+    "nbclient",
+    "nbconvert",
+    "ipywidgets",
+]
 VERSIONS = "import json, torch, torchvision, numpy; print(json.dumps([m.__version__ for m in (torch, torchvision, numpy)]))"
 
 
@@ -34,12 +44,17 @@ def fresh(tmp_path_factory):
     uv = [sys.executable, "-m", "uv"]
     subprocess.run([*uv, "venv", "--quiet", "--python", python_of_colab(), str(folder)], check=True)
     python = folder / "bin" / "python"
-    subprocess.run([*uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *START], check=True)
+    subprocess.run(
+        [*uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *START],
+        check=True,
+    )
     return python
 
 
 def versions(python) -> list[str]:
-    return json.loads(subprocess.run([python, "-c", VERSIONS], capture_output=True, text=True, check=True).stdout)
+    return json.loads(
+        subprocess.run([python, "-c", VERSIONS], capture_output=True, text=True, check=True).stdout
+    )
 
 
 def chosen(config) -> list[str]:
@@ -57,11 +72,29 @@ def test_the_notebook_runs_green_and_keeps_torch(fresh, tmp_path, request):
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "code", source / "code", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
-    env |= {"LABNOTES_SOURCE": str(source), "OMP_NUM_THREADS": "1", "LABNOTES_CACHE": str(tmp_path / "cache")}
+    shutil.copytree(
+        ROOT / "code", source / "code", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__")
+    )
+    env |= {
+        "LABNOTES_SOURCE": str(source),
+        "OMP_NUM_THREADS": "1",
+        "LABNOTES_CACHE": str(tmp_path / "cache"),
+    }
     for docname in chosen(request.config):
         notebook = HTML / "notebooks" / f"{docname}.ipynb"
-        command = [fresh, "-m", "nbconvert", "--to", "notebook", "--execute", "--output", str(tmp_path / "done.ipynb"), str(notebook)]
-        done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=1800)
+        command = [
+            fresh,
+            "-m",
+            "nbconvert",
+            "--to",
+            "notebook",
+            "--execute",
+            "--output",
+            str(tmp_path / "done.ipynb"),
+            str(notebook),
+        ]
+        done = subprocess.run(
+            command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=1800
+        )
         assert done.returncode == 0, f"{docname}\n{done.stderr[-6000:]}"
         assert versions(fresh) == before, docname

@@ -19,7 +19,9 @@ def copy(tmp_path):
     for name in ("_toc.yml", "_config.yml", "index.md"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "chapters", tmp_path / "chapters")
-    shutil.copytree(ROOT / "code", tmp_path / "code", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    shutil.copytree(
+        ROOT / "code", tmp_path / "code", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__")
+    )
     return tmp_path
 
 
@@ -37,8 +39,14 @@ def loaded_by(docname: str) -> set[str]:
     nodes = [node for source in chapter.code for node in ast.parse(source).body]
     imports = [ast.unparse(n) for n in nodes if isinstance(n, (ast.Import, ast.ImportFrom))]
     ours = [line for line in imports if line.startswith(("from labnotes", "import labnotes"))]
-    ask = "\n".join([*ours, "import sys; print(*[m for m in sys.modules if m.split('.')[0] == 'labnotes'])"])
-    return set(subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout.split())
+    ask = "\n".join(
+        [*ours, "import sys; print(*[m for m in sys.modules if m.split('.')[0] == 'labnotes'])"]
+    )
+    return set(
+        subprocess.run(
+            [sys.executable, "-c", ask], capture_output=True, text=True, check=True
+        ).stdout.split()
+    )
 
 
 def append(path, line="\n# edited\n"):
@@ -89,7 +97,9 @@ def test_a_checker_is_found_by_the_exercises_name(copy):
 def test_the_data_catalogue_counts(copy):
     before = keys(copy)
     append(copy / "code" / "labnotes" / "data" / "datasets.toml")
-    readers = {c.docname for c in book() if "labnotes.data" in module_closure(c.code, ROOT / "code")}
+    readers = {
+        c.docname for c in book() if "labnotes.data" in module_closure(c.code, ROOT / "code")
+    }
     assert readers and changed(before, keys(copy)) == readers
 
 
@@ -101,6 +111,8 @@ def test_an_explorers_script_changes_its_page_but_reruns_nothing(copy):
 
 
 def test_a_chapter_that_the_table_of_contents_forgets_is_an_error(copy):
-    shutil.copy(copy / "chapters" / "sequences" / "bleu.md", copy / "chapters" / "sequences" / "lost.md")
+    shutil.copy(
+        copy / "chapters" / "sequences" / "bleu.md", copy / "chapters" / "sequences" / "lost.md"
+    )
     with pytest.raises(ValueError, match="chapters/sequences/lost"):
         chapters(copy)

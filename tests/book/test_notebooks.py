@@ -35,7 +35,11 @@ def test_the_install_cell_stands_first_and_touches_no_torch(chapter):
 def test_text_holds_nothing_that_only_the_book_understands(chapter, pattern):
     for cell in portable(chapter).cells:
         if cell.cell_type == "markdown":
-            text = re.sub(r"```.*?```", "", cell.source, flags=re.S) if "{" not in cell.source[:4] else cell.source
+            text = (
+                re.sub(r"```.*?```", "", cell.source, flags=re.S)
+                if "{" not in cell.source[:4]
+                else cell.source
+            )
             assert not pattern.search(text), cell.source
 
 

@@ -25,7 +25,9 @@ CELL = "```{code-cell} ipython3\n%s\n```\n"
 
 def build(tmp_path, chapter: str, *options) -> subprocess.CompletedProcess:
     (tmp_path / "chapters").mkdir(exist_ok=True)
-    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters:\n- file: chapters/scratch\n")
+    (tmp_path / "_toc.yml").write_text(
+        "format: jb-book\nroot: index\nchapters:\n- file: chapters/scratch\n"
+    )
     (tmp_path / "_config.yml").write_text(
         "title: Scratch\nonly_build_toc_files: true\n"
         "execute: {execute_notebooks: cache, cache: _build/.jupyter_cache}\n"

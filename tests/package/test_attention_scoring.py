@@ -43,8 +43,10 @@ def loop_softmax(scores, lengths):
 def loop_attention(score, queries, keys, values, lengths):
     batch, n, m = len(queries), queries.shape[1], keys.shape[1]
     scores = torch.tensor(
-        [[[score(queries[b, i], keys[b, j]) for j in range(m)] for i in range(n)]
-         for b in range(batch)],
+        [
+            [[score(queries[b, i], keys[b, j]) for j in range(m)] for i in range(n)]
+            for b in range(batch)
+        ],
         dtype=torch.float64,
     )
     weights = loop_softmax(scores, lengths)
@@ -62,7 +64,9 @@ def problems(draw):
     batch, queries, keys = draw(sizes), draw(sizes), draw(sizes)
     per_query = draw(st.booleans())
     shape = (batch, queries) if per_query else (batch,)
-    flat = draw(st.lists(st.integers(0, keys), min_size=math.prod(shape), max_size=math.prod(shape)))
+    flat = draw(
+        st.lists(st.integers(0, keys), min_size=math.prod(shape), max_size=math.prod(shape))
+    )
     lengths = torch.tensor(flat).reshape(shape)
     torch.manual_seed(draw(st.integers(0, 1000)))
     full = lengths if per_query else lengths[:, None].expand(batch, queries)
@@ -102,8 +106,10 @@ def test_additive_attention_equals_a_float64_loop(problem, query_size, key_size,
     q, k = torch.randn(batch, n, query_size), torch.randn(batch, m, key_size)
     v = torch.randn(batch, m, size)
     attention = AdditiveAttention(query_size, key_size, hidden)
-    W_q, W_k, w_v = (p.detach().double().numpy() for p in
-                     (attention.W_q.weight, attention.W_k.weight, attention.w_v.weight[0]))
+    W_q, W_k, w_v = (
+        p.detach().double().numpy()
+        for p in (attention.W_q.weight, attention.W_k.weight, attention.w_v.weight[0])
+    )
 
     def score(query, key):
         return float(w_v @ np.tanh(W_q @ query.double().numpy() + W_k @ key.double().numpy()))
@@ -133,7 +139,9 @@ def test_both_layers_equal_d2ls_on_the_same_weights(d2l, batch, n, m, per_query,
     lengths = torch.randint(1, m + 1, (batch, n) if per_query else (batch,))
 
     peer = d2l.DotProductAttention(dropout=0.0)
-    torch.testing.assert_close(ScaledDotProductAttention()(q, k, v, lengths), peer(q, k, v, lengths))
+    torch.testing.assert_close(
+        ScaledDotProductAttention()(q, k, v, lengths), peer(q, k, v, lengths)
+    )
 
     ours, peer = AdditiveAttention(8, 8, 5), d2l.AdditiveAttention(num_hiddens=5, dropout=0.0)
     peer(q, k, v, lengths)  # d2l's layers take their sizes from the first batch
@@ -263,7 +271,9 @@ def test_dot_product_attention_has_no_parameters_and_additive_has_three_matrices
 def test_torch_compile_traces_the_layer_in_one_graph():
     graph = torch.compile(ScaledDotProductAttention(), fullgraph=True, backend="eager")
     q, lengths = torch.randn(2, 3, 4), torch.tensor([1, 3])
-    torch.testing.assert_close(graph(q, q, q, lengths), ScaledDotProductAttention()(q, q, q, lengths))
+    torch.testing.assert_close(
+        graph(q, q, q, lengths), ScaledDotProductAttention()(q, q, q, lengths)
+    )
 
 
 SCORES = torch.zeros(2, 3, 4)
@@ -354,7 +364,9 @@ def test_kernel_regression_equals_watsons_ratio_of_gaussian_densities(queries, k
 
 def test_far_from_every_key_the_estimate_is_that_of_the_nearest_one():
     # The ratio of densities is 0/0 here: both underflow.
-    got = nadaraya_watson(torch.tensor([1e3]), torch.tensor([0.0, 1.0]), torch.tensor([5.0, 7.0]), 0.1)
+    got = nadaraya_watson(
+        torch.tensor([1e3]), torch.tensor([0.0, 1.0]), torch.tensor([5.0, 7.0]), 0.1
+    )
     assert got.item() == 7.0
 
 

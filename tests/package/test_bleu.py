@@ -141,7 +141,10 @@ def test_the_counts_printed_in_the_paper_come_out():
 def test_the_notes_example_comes_out():
     candidate, reference = list("abbcd"), list("abcdef")
     assert [clipped_precision(candidate, [reference], n) for n in (1, 2, 3, 4)] == [
-        4 / 5, 3 / 4, 1 / 3, 0.0,
+        4 / 5,
+        3 / 4,
+        1 / 3,
+        0.0,
     ]
     scores = [bleu(candidate, [reference], n).score for n in (1, 2, 3, 4)]
     assert scores == pytest.approx([0.655, 0.634, 0.479, 0.0], abs=5e-4)
@@ -189,7 +192,9 @@ def test_repeated_words_are_clipped():
 def test_brevity_penalty_equals_nltk_and_its_formula():
     for c in range(12):
         for r in range(1, 12):
-            assert brevity_penalty(c, r) == pytest.approx(nltk_bleu.brevity_penalty(r, c), abs=1e-15)
+            assert brevity_penalty(c, r) == pytest.approx(
+                nltk_bleu.brevity_penalty(r, c), abs=1e-15
+            )
     assert brevity_penalty(2, 6) == math.exp(-2)
     assert brevity_penalty(5, 5) == 1.0
     assert brevity_penalty(0, 5) == 0.0

@@ -76,7 +76,9 @@ WRONG = {
         "zeros": lambda m, t, c, r: 0.0,
         "nan": lambda m, t, c, r: math.nan,
         "no root": lambda m, t, c, r: own_score(m, t, c, r) ** len(m),
-        "arithmetic mean": lambda m, t, c, r: sum(a / max(b, 1) for a, b in zip(m, t, strict=True)) / len(m),
+        "arithmetic mean": lambda m, t, c, r: (
+            sum(a / max(b, 1) for a, b in zip(m, t, strict=True)) / len(m)
+        ),
         "no penalty": lambda m, t, c, r: own_score(m, t, 1, 1),
         "lengths exchanged": lambda m, t, c, r: own_score(m, t, r, c),
         "long ones rewarded": lambda m, t, c, r: math.exp(1 - r / c) * own_score(m, t, 1, 1),
@@ -85,7 +87,9 @@ WRONG = {
         ),
         "the notes' exponents": lambda m, t, c, r: (
             min(1.0, math.exp(1 - r / c))
-            * math.prod((a / max(b, 1)) ** 0.5**n for n, (a, b) in enumerate(zip(m, t, strict=True), 1))
+            * math.prod(
+                (a / max(b, 1)) ** 0.5**n for n, (a, b) in enumerate(zip(m, t, strict=True), 1)
+            )
         ),
     },
 }

@@ -53,7 +53,9 @@ WRONG = {
         "nan": lambda w, v: torch.full((len(w), w.shape[1], v.shape[2]), float("nan")),
         "sums, not means": torch.bmm,
         "plain mean": lambda w, v: v.mean(1, keepdim=True).expand(-1, w.shape[1], -1),
-        "transposed weights": lambda w, v: bmm_means(w.mT, v) if w.shape[1] == w.shape[2] else bmm_means(w, v),
+        "transposed weights": lambda w, v: (
+            bmm_means(w.mT, v) if w.shape[1] == w.shape[2] else bmm_means(w, v)
+        ),
         "divided by items": lambda w, v: torch.bmm(w, v) / w.shape[2],
         "summed over rows": lambda w, v: torch.bmm(w / w.sum(1, keepdim=True), v),
         "softmax": lambda w, v: torch.bmm(w.softmax(-1), v),
@@ -68,7 +70,9 @@ WRONG = {
         "positions": lambda d, y, k: d.topk(k, largest=False).indices[:, 0],
         "one neighbour more": lambda d, y, k: topk_vote(d, y, min(k + 1, d.shape[1])),
         "one neighbour less": lambda d, y, k: topk_vote(d, y, max(k - 1, 1)),
-        "tie to the largest": lambda d, y, k: 4 - F.one_hot(4 - y[d.topk(k, largest=False).indices], 5).sum(1).argmax(-1),
+        "tie to the largest": lambda d, y, k: (
+            4 - F.one_hot(4 - y[d.topk(k, largest=False).indices], 5).sum(1).argmax(-1)
+        ),
         "floats": lambda d, y, k: topk_vote(d, y, k).float(),
         "int32": lambda d, y, k: topk_vote(d, y, k).int(),
         "column": lambda d, y, k: topk_vote(d, y, k).unsqueeze(1),
@@ -84,7 +88,9 @@ def test_a_right_answer_passes(name, answer, capsys):
 
 
 @pytest.mark.parametrize(
-    "name, wrong", [(n, w) for n, answers in WRONG.items() for w in answers], ids=lambda x: x.replace(" ", "-")
+    "name, wrong",
+    [(n, w) for n, answers in WRONG.items() for w in answers],
+    ids=lambda x: x.replace(" ", "-"),
 )
 def test_a_planted_wrong_answer_fails_and_says_what_was_called(name, wrong, capsys):
     assert check(f"how_to_use.{name}", WRONG[name][wrong]) is False
@@ -115,5 +121,7 @@ def test_the_loops_of_the_checkers_agree_with_cdist_on_random_tensors():
 
     draw = torch.Generator().manual_seed(1)
     for n, m, d in [(1, 1, 1), (2, 7, 3), (5, 4, 9)]:
-        case = _distance_case(torch.cdist, torch.randn(n, d, generator=draw), torch.randn(m, d, generator=draw), "")
+        case = _distance_case(
+            torch.cdist, torch.randn(n, d, generator=draw), torch.randn(m, d, generator=draw), ""
+        )
         torch.testing.assert_close(case.expected, case.got)

@@ -65,7 +65,9 @@ WRONG = {
         "zeros": lambda s, n: torch.zeros_like(s),
         "nan": lambda s, n: torch.full_like(s, torch.nan),
         "plain softmax": lambda s, n: s.softmax(-1),
-        "not divided again": lambda s, n: s.softmax(-1) * (torch.arange(s.shape[-1]) < n.view(-1, 1, 1)),
+        "not divided again": lambda s, n: (
+            s.softmax(-1) * (torch.arange(s.shape[-1]) < n.view(-1, 1, 1))
+        ),
         "hidden by 0": lambda s, n: filled(s, n, 0.0),
         "nan in an empty row": lambda s, n: filled(s, n, -torch.inf),
         "equal in an empty row": lambda s, n: filled(s, n, -1e6),
@@ -84,14 +86,22 @@ WRONG = {
         "zeros": lambda q, k, *w: torch.zeros(len(q), len(k)),
         "nan": lambda q, k, *w: torch.full((len(q), len(k)), torch.nan),
         "no tanh": lambda q, k, W_q, W_k, w_v: ((q @ W_q.T)[:, None] + (k @ W_k.T)[None]) @ w_v,
-        "tanh outside": lambda q, k, W_q, W_k, w_v: torch.tanh(((q @ W_q.T)[:, None] + (k @ W_k.T)[None]) @ w_v),
-        "two tanhs": lambda q, k, W_q, W_k, w_v: (torch.tanh(q @ W_q.T)[:, None] + torch.tanh(k @ W_k.T)[None]) @ w_v,
+        "tanh outside": lambda q, k, W_q, W_k, w_v: torch.tanh(
+            ((q @ W_q.T)[:, None] + (k @ W_k.T)[None]) @ w_v
+        ),
+        "two tanhs": lambda q, k, W_q, W_k, w_v: (
+            (torch.tanh(q @ W_q.T)[:, None] + torch.tanh(k @ W_k.T)[None]) @ w_v
+        ),
         "a dot product": lambda q, k, W_q, W_k, w_v: (q @ W_q.T) @ (k @ W_k.T).T,
         "keys by queries": lambda *a: broadcast_score(*a).T,
         "squeezed": lambda *a: broadcast_score(*a).squeeze(),
         "softmax too": lambda *a: broadcast_score(*a).softmax(-1),
-        "pair by pair": lambda q, k, W_q, W_k, w_v: torch.tanh(q @ W_q.T + (k @ W_k.T)[: len(q)]) @ w_v,
-        "without w_v": lambda q, k, W_q, W_k, w_v: torch.tanh((q @ W_q.T)[:, None] + (k @ W_k.T)[None]).sum(-1),
+        "pair by pair": lambda q, k, W_q, W_k, w_v: (
+            torch.tanh(q @ W_q.T + (k @ W_k.T)[: len(q)]) @ w_v
+        ),
+        "without w_v": lambda q, k, W_q, W_k, w_v: torch.tanh(
+            (q @ W_q.T)[:, None] + (k @ W_k.T)[None]
+        ).sum(-1),
         "float64": lambda *a: broadcast_score(*a).double(),
     },
     "look_back": {
@@ -155,7 +165,9 @@ def test_the_loops_of_the_checkers_agree_with_torch_on_random_tensors():
     for n, m, d in [(1, 1, 1), (2, 7, 3), (5, 4, 9)]:
         case = _masked_case(where_softmax, random(3, n, m), [m, 0, 1], "")
         torch.testing.assert_close(case.got, case.expected)
-        case = _additive_case(broadcast_score, random(n, d), random(m, 2), random(6, d), random(6, 2), random(6), "")
+        case = _additive_case(
+            broadcast_score, random(n, d), random(m, 2), random(6, d), random(6, 2), random(6), ""
+        )
         torch.testing.assert_close(case.got, case.expected)
         case = _back_case(torch_back, random(2, m, d), "")
         torch.testing.assert_close(case.got, case.expected)

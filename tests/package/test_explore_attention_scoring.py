@@ -31,7 +31,13 @@ def states():
     table += [{"valid_len": n} for n in range(6)]
     corners = [[3.0, 3.0], [-3.0, -3.0], [0.0, 0.0]]
     table += [
-        {"query": q, "key_points": corners, "values": [1.0, -2.0, 0.0], "score": kind, "temperature": 0.1}
+        {
+            "query": q,
+            "key_points": corners,
+            "values": [1.0, -2.0, 0.0],
+            "score": kind,
+            "temperature": 0.1,
+        }
         for q, kind in itertools.product(corners, SCORES)
     ]
     draw = random.Random(0)
@@ -81,7 +87,9 @@ def test_javascript_gives_pythons_scores_weights_and_output():
 
 def test_javascript_softmax_masks_and_does_not_overflow():
     cases = [([0, 0], 2), ([0, 0], 1), ([0, 0], 0), ([1e308, -1e308], 2), ([-800, -801, 9e9], 2)]
-    found = run_js("console.log(JSON.stringify(data.map(([s, n]) => m.maskedSoftmax(s, n))));", cases)
+    found = run_js(
+        "console.log(JSON.stringify(data.map(([s, n]) => m.maskedSoftmax(s, n))));", cases
+    )
     assert found[:4] == [[0.5, 0.5], [1, 0], [0, 0], [1, 0]]
     assert found[4] == pytest.approx([0.7310585786, 0.2689414214, 0], abs=1e-9)
 

@@ -41,7 +41,11 @@ def run_js(body, data):
     """
     done = subprocess.run(
         ["node", "--input-type=module", "-e", program],
-        input=json.dumps(data), capture_output=True, text=True, timeout=60, check=False,
+        input=json.dumps(data),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -89,11 +93,17 @@ def test_the_marks_in_javascript_equal_those_in_python(from_js):
 def test_marked_single_words_are_as_many_as_the_score_counts():
     for text, texts, _ in cases():
         candidate, references = text.split(), [t.split() for t in texts]
-        assert marks(candidate, references, 1).words.count("hit") == bleu(candidate, references, 1).matches[0]
+        assert (
+            marks(candidate, references, 1).words.count("hit")
+            == bleu(candidate, references, 1).matches[0]
+        )
 
 
 def test_a_word_whose_matches_are_used_up_is_marked_as_clipped():
-    references = [["the", "cat", "is", "on", "the", "mat"], ["there", "is", "a", "cat", "on", "the", "mat"]]
+    references = [
+        ["the", "cat", "is", "on", "the", "mat"],
+        ["there", "is", "a", "cat", "on", "the", "mat"],
+    ]
     assert marks(["the"] * 4, references, 1).words == ["hit", "hit", "clipped", "clipped"]
     assert marks(["a", "dog"], references, 1).words == ["hit", ""]
 

@@ -35,7 +35,11 @@ MODULES = [module_name(f) for f in FILES]
 
 def run(code: str, **environment: str) -> str:
     process = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ, **environment}
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
     )
     assert process.returncode == 0, process.stderr
     return process.stdout
@@ -62,7 +66,9 @@ def test_no_module_of_the_package_loads_a_peer():
 
 @pytest.mark.parametrize("file", FILES, ids=module_name)
 def test_no_function_of_the_package_imports_a_peer_either(file):
-    imported = {name.partition(".")[0] for _, name, _ in imports(ast.parse(file.read_text("utf-8")))}
+    imported = {
+        name.partition(".")[0] for _, name, _ in imports(ast.parse(file.read_text("utf-8")))
+    }
     assert not imported & PEERS
 
 
@@ -99,7 +105,11 @@ def public(module: ModuleType):
         yield name, thing
         if inspect.isclass(thing) and f"{module.__name__}.{name}" in exported():
             for method, function in vars(thing).items():
-                if not method.startswith("_") and method not in PROTOCOL and inspect.isfunction(function):
+                if (
+                    not method.startswith("_")
+                    and method not in PROTOCOL
+                    and inspect.isfunction(function)
+                ):
                     yield f"{name}.{method}", getattr(thing, method)
 
 
@@ -112,7 +122,8 @@ def test_every_module_says_what_it_is_for(name):
 def test_every_public_name_has_a_docstring(name):
     # An override may inherit its text; a dataclass's own signature is no text.
     bare = [
-        n for n, thing in public(importlib.import_module(name))
+        n
+        for n, thing in public(importlib.import_module(name))
         if not inspect.getdoc(thing) or inspect.getdoc(thing).startswith(f"{n}(")
     ]
     assert not bare
@@ -129,7 +140,9 @@ def test_every_name_that_a_module_exports_is_there_and_listed_once(name):
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_in_the_docstrings_run_and_print_what_they_say(name, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    result = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
+    result = doctest.testmod(
+        importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE
+    )
     assert result.failed == 0
 
 
@@ -176,7 +189,11 @@ def missing_names(code: str) -> list[str]:
         if isinstance(thing, ModuleType):
             modules[bound] = thing
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id in modules
+        ):
             owner = modules[node.value.id]
             if not hasattr(owner, node.attr):
                 missing.append(f"{owner.__name__}.{node.attr}")
@@ -191,7 +208,11 @@ def test_every_labnotes_name_that_a_chapter_uses_exists(chapter):
 
 def test_a_name_that_does_not_exist_is_found():
     used = "from labnotes import plot, nothing\nfrom labnotes.runtime import device, devise\nplot.use(); plot.sue()"
-    assert missing_names(used) == ["labnotes.nothing", "labnotes.runtime.devise", "labnotes.plot.sue"]
+    assert missing_names(used) == [
+        "labnotes.nothing",
+        "labnotes.runtime.devise",
+        "labnotes.plot.sue",
+    ]
     assert missing_names("import labnotes.nowhere") == ["labnotes.nowhere"]
 
 

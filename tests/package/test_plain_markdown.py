@@ -17,7 +17,9 @@ def converter(tmp_path):
         "@article{one, title={A title}, author={Ada Lovelace}, journal={J}, year={1843}}\n"
         "@article{three, title={T}, author={A Alpha and B Beta and C Gamma}, journal={J}, year={2016}}\n"
     )
-    return Converter(Book(NOTES, bib, lambda target, title: f"[{title or target}](https://book/{target})"))
+    return Converter(
+        Book(NOTES, bib, lambda target, title: f"[{title or target}](https://book/{target})")
+    )
 
 
 def convert(converter, text):
@@ -26,14 +28,19 @@ def convert(converter, text):
 
 
 def test_a_settles_box_quotes_the_notes_and_gives_the_answer(converter):
-    text = convert(converter, "Before.\n\n:::{settles} conv-x\nIt has none.\n\nNot one.\n:::\n\nAfter.")
+    text = convert(
+        converter, "Before.\n\n:::{settles} conv-x\nIt has none.\n\nNot one.\n:::\n\nAfter."
+    )
     assert "> **The notes (wrong):** Pooling has parameters." in text
     assert "> **Answer.** It has none.\n>\n> Not one." in text
     assert text.startswith("Before.") and text.endswith("After.")
 
 
 def test_a_question_hides_its_answers_and_keeps_every_reason(converter):
-    text = convert(converter, ":::{question} Which?\n- [ ] One\n  Because no.\n- [x] Two $x^2$\n  Because\n  yes.\n:::")
+    text = convert(
+        converter,
+        ":::{question} Which?\n- [ ] One\n  Because no.\n- [x] Two $x^2$\n  Because\n  yes.\n:::",
+    )
     shown, hidden = text.split("<details>")
     assert "a) One" in shown and "b) Two $x^2$" in shown and "Because" not in shown
     assert "**a: wrong.** Because no." in hidden and "**b: right.** Because yes." in hidden
@@ -56,14 +63,23 @@ def test_exercises_and_solutions_are_named_alike(converter):
 
 
 def test_citations_are_written_out_and_listed(converter):
-    text = convert(converter, "{cite:t}`three` builds on this {cite:p}`one`.\n\n```{bibliography}\n:filter: docname in docnames\n```")
+    text = convert(
+        converter,
+        "{cite:t}`three` builds on this {cite:p}`one`.\n\n```{bibliography}\n:filter: docname in docnames\n```",
+    )
     assert text.startswith("Alpha et al. (2016) builds on this (Lovelace, 1843).")
     assert "Ada Lovelace" in text and "1843" in text.split("\n\n")[-1]
 
 
 def test_nested_directives_are_converted_too(converter):
-    text = convert(converter, "::::{note}\nOuter {doc}`page`.\n\n:::{settles} conv-x\nInner.\n:::\n::::")
-    assert "> **Note**" in text and "> > **Answer.** Inner." in text and "[page](https://book/page)" in text
+    text = convert(
+        converter, "::::{note}\nOuter {doc}`page`.\n\n:::{settles} conv-x\nInner.\n:::\n::::"
+    )
+    assert (
+        "> **Note**" in text
+        and "> > **Answer.** Inner." in text
+        and "[page](https://book/page)" in text
+    )
 
 
 def test_code_blocks_are_left_alone(converter):

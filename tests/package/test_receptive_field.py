@@ -194,9 +194,7 @@ def test_published_sizes_of_single_path_nets(name, size):
         assert field.start == -90
 
 
-@pytest.mark.parametrize(
-    ("build", "size"), [(resnet50, 483), (resnet101, 1027), (resnet152, 1507)]
-)
+@pytest.mark.parametrize(("build", "size"), [(resnet50, 483), (resnet101, 1027), (resnet152, 1507)])
 def test_published_sizes_of_resnets_hold_for_the_paper_s_place_of_the_stride(build, size):
     """The table's resnet_v1_50 to 152; torchvision strides in the 3x3 layers, and sees less."""
     with torch.device("meta"):

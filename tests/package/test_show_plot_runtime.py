@@ -16,7 +16,6 @@ from markdown_it import MarkdownIt
 from labnotes import exercises, plot, runtime, show
 from labnotes.exercises import Case, check, checker
 
-
 # ---- runtime ----
 
 
@@ -95,7 +94,10 @@ def fresh_rc():
 
 def luminance(colour):
     """Relative luminance as WCAG 2.2 defines it."""
-    channels = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in matplotlib.colors.to_rgb(colour)]
+    channels = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+        for c in matplotlib.colors.to_rgb(colour)
+    ]
     return 0.2126 * channels[0] + 0.7152 * channels[1] + 0.0722 * channels[2]
 
 
@@ -156,7 +158,10 @@ def test_source_shows_the_file_and_the_line_where_the_function_stands():
 
 
 def test_source_leaves_docstrings_out_unless_asked_and_the_rest_still_runs():
-    short, full = show.source(runtime.by_device).code, show.source(runtime.by_device, docstring=True).code
+    short, full = (
+        show.source(runtime.by_device).code,
+        show.source(runtime.by_device, docstring=True).code,
+    )
     assert ">>>" not in short and ">>>" in full
     scope = {"T": runtime.T, "device": lambda: torch.device("cuda")}
     exec(short, scope)
@@ -226,10 +231,12 @@ def cells_of(markdown):
 
 
 def test_a_table_reads_as_a_markdown_table_with_numbers_formatted():
-    table = show.table([
-        {"net": "plain", "parameters": 1234567, "error": 0.123456},
-        {"net": "residual", "parameters": 89, "error": 12.0},
-    ])
+    table = show.table(
+        [
+            {"net": "plain", "parameters": 1234567, "error": 0.123456},
+            {"net": "residual", "parameters": 89, "error": 12.0},
+        ]
+    )
     assert cells_of(table._repr_markdown_()) == [
         ["net", "parameters", "error"],
         ["plain", "1,234,567", "0.1235"],
@@ -291,23 +298,57 @@ def passes(exercise, got, expected, *rest):
 T = torch.tensor
 
 
-@pytest.mark.parametrize("got, expected", [
-    (1.0, 1.0), (1, 1.0), (1.0 + 1e-9, 1.0), (float("inf"), float("inf")), (True, True), ("a", "a"),
-    ([1, 2.0], [1, 2.0]), ((1, "a"), (1, "a")), (T([1, 2]), T([1, 2])), (T([True, False]), T([True, False])),
-    (T([1.0, float("nan")]), T([1.0, float("nan")])), ([T([1.0]), 2], [T([1.0]), 2]), (T(3.0), T(3.0)),
-    (T([1.0, float("-inf")]), T([1.0, float("-inf")])),
-])
+@pytest.mark.parametrize(
+    "got, expected",
+    [
+        (1.0, 1.0),
+        (1, 1.0),
+        (1.0 + 1e-9, 1.0),
+        (float("inf"), float("inf")),
+        (True, True),
+        ("a", "a"),
+        ([1, 2.0], [1, 2.0]),
+        ((1, "a"), (1, "a")),
+        (T([1, 2]), T([1, 2])),
+        (T([True, False]), T([True, False])),
+        (T([1.0, float("nan")]), T([1.0, float("nan")])),
+        ([T([1.0]), 2], [T([1.0]), 2]),
+        (T(3.0), T(3.0)),
+        (T([1.0, float("-inf")]), T([1.0, float("-inf")])),
+    ],
+)
 def test_equal_values_pass(exercise, got, expected):
     assert passes(exercise, got, expected)
 
 
-@pytest.mark.parametrize("got, expected", [
-    (1.1, 1.0), (float("nan"), 1.0), (float("nan"), float("nan")), (float("inf"), 1.0), (True, 1), (1, True), ("1", 1),
-    (None, 1.0), (T(1.0), 1.0), (1.0, T(1.0)), ([1], (1,)), ([1], [1, 2]), ([1, 3], [1, 2]),
-    (T([1]), T([1.0])), (T([1.0]).double(), T([1.0])), (T([[1.0]]), T([1.0])), (T([1, 3]), T([1, 2])),
-    (T([True, True]), T([True, False])), (T([float("nan")]), T([1.0])), (T([1.0]), T([float("nan")])),
-    ([T([1.0]), 2], [T([1.5]), 2]), (np.array([1.0]), T([1.0])), (torch.nn.Parameter(T([1.0])), T([1.0])),
-])
+@pytest.mark.parametrize(
+    "got, expected",
+    [
+        (1.1, 1.0),
+        (float("nan"), 1.0),
+        (float("nan"), float("nan")),
+        (float("inf"), 1.0),
+        (True, 1),
+        (1, True),
+        ("1", 1),
+        (None, 1.0),
+        (T(1.0), 1.0),
+        (1.0, T(1.0)),
+        ([1], (1,)),
+        ([1], [1, 2]),
+        ([1, 3], [1, 2]),
+        (T([1]), T([1.0])),
+        (T([1.0]).double(), T([1.0])),
+        (T([[1.0]]), T([1.0])),
+        (T([1, 3]), T([1, 2])),
+        (T([True, True]), T([True, False])),
+        (T([float("nan")]), T([1.0])),
+        (T([1.0]), T([float("nan")])),
+        ([T([1.0]), 2], [T([1.5]), 2]),
+        (np.array([1.0]), T([1.0])),
+        (torch.nn.Parameter(T([1.0])), T([1.0])),
+    ],
+)
 def test_unlike_values_fail(exercise, got, expected, capsys):
     assert not passes(exercise, got, expected)
     assert "✗ scratch.it" in capsys.readouterr().out
@@ -335,7 +376,13 @@ def test_a_failure_shows_call_expected_got_and_hint(exercise, capsys):
     exercise((2.0, 2.0), (3.0, 4.0, 1e-6, "square first"))
     assert not check("scratch.it", lambda: None)
     out = capsys.readouterr().out
-    for part in ["not the expected number", "called    it()", "expected  4.0", "got       3.0", "square first"]:
+    for part in [
+        "not the expected number",
+        "called    it()",
+        "expected  4.0",
+        "got       3.0",
+        "square first",
+    ]:
         assert part in out
 
 

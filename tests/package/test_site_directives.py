@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
-from sphinx.util.docutils import docutils_namespace
 from sphinx.errors import ExtensionError
+from sphinx.util.docutils import docutils_namespace
 
 from labnotes_site import assets, badges, explorers, notes, outdated
 
@@ -153,7 +153,10 @@ def test_the_role_leaves_a_mark_with_an_anchor_and_a_name_for_screen_readers(goo
             "settled here and in page",
         ),
         ("---\nlabnotes: {note: [net-right]}\n---\n# P\n", "labnotes.note is unknown"),
-        ("---\nlabnotes: {minutes: soon}\n---\n# P\n", "labnotes.minutes is 'soon', which is no int"),
+        (
+            "---\nlabnotes: {minutes: soon}\n---\n# P\n",
+            "labnotes.minutes is 'soon', which is no int",
+        ),
         ("---\nlabnotes: {needs: [no/such]}\n---\n# P\n", "names no chapter: no/such"),
         (":::{settles} net-right\n:::\n", "Content block expected"),
     ],
@@ -170,12 +173,17 @@ def test_a_question_is_a_group_of_radio_buttons_with_labels_and_reasons(good):
     assert first.legend.select_one(".math") and first.legend.code
     buttons = first.select("input[type=radio]")
     assert len({b["name"] for b in buttons}) == 1 and len({b["id"] for b in buttons}) == 2
-    assert [first.select_one(f"label[for={b['id']}]").get_text() for b in buttons] == ["Three", "Two"]
+    assert [first.select_one(f"label[for={b['id']}]").get_text() for b in buttons] == [
+        "Three",
+        "Two",
+    ]
     reasons = [r.get_text(" ", strip=True) for r in first.select(".ln-reason")]
     assert reasons == ["Not this one. One too many.", "Right. Count on your fingers. Twice."]
     assert second.select_one("input")["name"] != buttons[0]["name"]
     assert "A longer stem." in second.get_text()
-    assert second.select("label")[1].get_text().startswith("Answer b:"), "a formula alone is no name"
+    assert second.select("label")[1].get_text().startswith("Answer b:"), (
+        "a formula alone is no name"
+    )
 
 
 @pytest.mark.parametrize(
@@ -187,7 +195,9 @@ def test_a_question_is_a_group_of_radio_buttons_with_labels_and_reasons(good):
         ("- [x] A\n- [ ] B\n  No.\n", "'A' has no reason"),
     ],
 )
-def test_a_question_without_one_right_option_or_a_reason_is_refused(warnings_of, options, complaint):
+def test_a_question_without_one_right_option_or_a_reason_is_refused(
+    warnings_of, options, complaint
+):
     assert complaint in warnings_of(page=f"# P\n\n:::{{question}} Q?\n{options}:::\n")
 
 
@@ -219,7 +229,9 @@ def test_corrections_give_the_truth_of_settled_statements_only(good):
 def test_a_term_links_to_its_glossary_entry_in_both_languages(good):
     link = good("sums").select_one("a[href='terms.html#term-sum']")
     assert link is not None
-    assert [dt.get_text(strip=True).rstrip("#") for dt in good("terms").select("dl.glossary dt")] == ["sum", "和"]
+    assert [
+        dt.get_text(strip=True).rstrip("#") for dt in good("terms").select("dl.glossary dt")
+    ] == ["sum", "和"]
 
 
 def test_a_term_defined_twice_is_refused(tmp_path):
@@ -237,7 +249,10 @@ def test_a_term_defined_twice_is_refused(tmp_path):
         ("- {id: a, area: attention, kind: fact, verdict: right}", "lacks says"),
         ("- {id: a, area: attention, kind: fact, says: A, verdict: maybe}", "verdict 'maybe'"),
         ("- {id: a, area: cooking, kind: fact, says: A, verdict: right}", "unknown area 'cooking'"),
-        ("- &n {id: a, area: attention, kind: fact, says: A, verdict: right}\n- *n", "is there twice"),
+        (
+            "- &n {id: a, area: attention, kind: fact, says: A, verdict: right}\n- *n",
+            "is there twice",
+        ),
     ],
 )
 def test_a_faulty_list_of_notes_is_refused_with_its_fault(tmp_path, entry, complaint):
@@ -251,7 +266,13 @@ def test_a_faulty_list_of_notes_is_refused_with_its_fault(tmp_path, entry, compl
 
 
 def widget_state(**models) -> str:
-    return json.dumps({"state": {name: {"model_name": kind, "state": state} for name, (kind, state) in models.items()}})
+    return json.dumps(
+        {
+            "state": {
+                name: {"model_name": kind, "state": state} for name, (kind, state) in models.items()
+            }
+        }
+    )
 
 
 def test_an_explorer_gets_its_script_of_today_and_no_tag_can_close_the_element():
@@ -279,7 +300,10 @@ def test_only_the_icons_in_use_keep_their_rules():
 
 
 def test_icons_are_found_escaped_and_literal():
-    assert assets.icon_characters('a{content:"\\f107"} b{content:"\uf05a"} c{content:"x"}') == {0xF107, 0xF05A}
+    assert assets.icon_characters('a{content:"\\f107"} b{content:"\uf05a"} c{content:"x"}') == {
+        0xF107,
+        0xF05A,
+    }
 
 
 def test_a_missing_mathjax_stops_the_build_and_says_what_to_do(tmp_path):
@@ -289,7 +313,12 @@ def test_a_missing_mathjax_stops_the_build_and_says_what_to_do(tmp_path):
 
 
 def test_seconds_are_told_as_a_reader_says_them():
-    assert [badges.duration(t) for t in (0.2, 59.4, 59.6, 125)] == ["1 s", "59 s", "1 min 0 s", "2 min 5 s"]
+    assert [badges.duration(t) for t in (0.2, 59.4, 59.6, 125)] == [
+        "1 s",
+        "59 s",
+        "1 min 0 s",
+        "2 min 5 s",
+    ]
 
 
 def test_a_changed_list_of_notes_or_glossary_makes_pages_outdated(tmp_path):
@@ -300,4 +329,6 @@ def test_a_changed_list_of_notes_or_glossary_makes_pages_outdated(tmp_path):
     after = outdated.keys(tmp_path)
     assert {page for page in after if after[page] != before[page]} == {outdated.GLOSSARY}
     (tmp_path / "data/notes.yml").write_text(NOTES.replace("Why two?", "Why not three?"), "utf8")
-    assert {p for p, k in outdated.keys(tmp_path).items() if after[p] != k} == set(outdated.GENERATED)
+    assert {p for p, k in outdated.keys(tmp_path).items() if after[p] != k} == set(
+        outdated.GENERATED
+    )

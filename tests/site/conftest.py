@@ -25,7 +25,9 @@ PACKED = {".html", ".css", ".js", ".svg", ".json"}  # what any web server sends 
 
 def pages() -> list[str]:
     """Every page of the site, as the path below its root."""
-    return sorted(p.relative_to(HTML).as_posix() for p in HTML.rglob("*.html") if "_static" not in p.parts)
+    return sorted(
+        p.relative_to(HTML).as_posix() for p in HTML.rglob("*.html") if "_static" not in p.parts
+    )
 
 
 @cache
@@ -74,7 +76,11 @@ class Visit:
     @property
     def foreign(self) -> list[str]:
         """Requests to any other host."""
-        return [u for u in self.requests if urlsplit(u).scheme in ("http", "https") and not u.startswith(self.base)]
+        return [
+            u
+            for u in self.requests
+            if urlsplit(u).scheme in ("http", "https") and not u.startswith(self.base)
+        ]
 
     def weight(self) -> dict[str, int]:
         """Bytes transferred for each file but MathJax, compressed where a server compresses."""
@@ -92,7 +98,8 @@ class Visit:
         found = self.page.evaluate("() => axe.run({resultTypes: ['violations']})")
         return [
             f"{rule['id']}: {node['target']} {node['html'][:120]} {node['failureSummary']}"
-            for rule in found["violations"] if rule["impact"] in ("serious", "critical")
+            for rule in found["violations"]
+            if rule["impact"] in ("serious", "critical")
             for node in rule["nodes"]
         ]
 
@@ -133,12 +140,17 @@ def visit(browser: Browser, site: str):
 
     def make(theme: str = "light", width: int = 1280, javascript: bool = True) -> Visit:
         context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=theme, java_script_enabled=javascript
+            viewport={"width": width, "height": 900},
+            color_scheme=theme,
+            java_script_enabled=javascript,
         )
         contexts.append(context)
         new = Visit(context.new_page(), site)
         new.page.on("pageerror", lambda error: new.errors.append(f"uncaught: {error}"))
-        new.page.on("console", lambda m: new.errors.append(m.text) if m.type in ("error", "warning") else None)
+        new.page.on(
+            "console",
+            lambda m: new.errors.append(m.text) if m.type in ("error", "warning") else None,
+        )
         new.page.on("request", lambda request: new.requests.append(request.url))
         new.page.on("requestfailed", lambda request: new.errors.append(f"failed: {request.url}"))
         return new

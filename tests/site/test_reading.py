@@ -26,7 +26,9 @@ def test_a_question_is_answered_by_keyboard_and_says_right_or_wrong_in_words(pat
             reason = option.locator(".ln-reason")
             right = "ln-right" in option.get_attribute("class")
             expect(reason).to_have_attribute("aria-live", "polite")
-            expect(reason.get_by_text("Right." if right else "Not this one.", exact=True)).to_be_visible()
+            expect(
+                reason.get_by_text("Right." if right else "Not this one.", exact=True)
+            ).to_be_visible()
             assert group.locator(".ln-reason-text:visible").count() == 1
             page.keyboard.press("ArrowDown")
         expect(options.first).to_be_checked()  # round the circle: all options were reached
@@ -56,7 +58,9 @@ def test_the_search_dialog_finds_a_word(visit):
 
 def test_the_search_ranks_a_chapter_above_the_glossary(visit):
     page = visit().go("search.html?q=attention+scoring").page
-    expect(page.locator("#search-results ul.search a").first).to_have_attribute("href", re.compile("chapters/attention/scoring.html"))
+    expect(page.locator("#search-results ul.search a").first).to_have_attribute(
+        "href", re.compile("chapters/attention/scoring.html")
+    )
 
 
 def test_the_search_says_so_when_nothing_is_found(visit):
@@ -169,6 +173,11 @@ def test_every_icon_that_is_shown_is_in_the_font(theme, width, visit):
                     .filter((style) => !style.fontFamily.includes("MJX")).map((style) => style.content))"""
         ):
             shown |= {ord(c) for c in place if "\ue000" <= c <= "\uf8ff"}
-        assert page.evaluate("document.fonts.load('900 16px \"Font Awesome 6 Free\"', '\\uf0c9').then((f) => f.length)") == 1
+        assert (
+            page.evaluate(
+                "document.fonts.load('900 16px \"Font Awesome 6 Free\"', '\\uf0c9').then((f) => f.length)"
+            )
+            == 1
+        )
     assert len(shown) >= 5
     assert shown <= known

@@ -23,3 +23,25 @@ from labnotes.convnets.resnet import (
     resnet152,
     resnet_cifar,
 )
+
+__all__ = [
+    "BasicBlock",
+    "Bottleneck",
+    "Layer",
+    "ReceptiveField",
+    "ResNet",
+    "effective_receptive_field",
+    "effective_size",
+    "gradient_support",
+    "input_interval",
+    "output_size",
+    "path_counts",
+    "receptive_field",
+    "receptive_field_of",
+    "resnet101",
+    "resnet152",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet_cifar",
+]

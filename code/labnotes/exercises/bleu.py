@@ -17,7 +17,13 @@ def clipped_precision(answer: Callable) -> Iterator[Case]:
         ("a b", ["a b"], 1, 1.0, "every word of the candidate is in the reference"),
         ("a b b c d", ["a b c d e f"], 1, 4 / 5, "divide by the n-grams of the candidate"),
         ("a b b c d", ["a b c d e f"], 2, 3 / 4, "ab, bb, bc, cd: four bigrams, one is unknown"),
-        ("a b b c d", ["a b c d e f"], 3, 1 / 3, "abb, bbc, bcd: only the last is in the reference"),
+        (
+            "a b b c d",
+            ["a b c d e f"],
+            3,
+            1 / 3,
+            "abb, bbc, bcd: only the last is in the reference",
+        ),
         ("a b b c d", ["a b c d e f"], 4, 0.0, "no match is precision 0, not an error"),
         (
             "the the the the the the the",
@@ -26,12 +32,20 @@ def clipped_precision(answer: Callable) -> Iterator[Case]:
             2 / 7,
             "an n-gram matches at most as often as it occurs in one reference",
         ),
-        ("a a a", ["a b", "b a"], 1, 1 / 3, "take the largest count of any one reference, not the sum"),
+        (
+            "a a a",
+            ["a b", "b a"],
+            1,
+            1 / 3,
+            "take the largest count of any one reference, not the sum",
+        ),
         ("a b", ["b a"], 2, 0.0, "the order inside an n-gram matters"),
         ("a", ["a b c"], 2, 0.0, "a candidate shorter than n has no n-gram: give 0.0"),
     ]
     for candidate, references, n, expected, hint in fixed:
-        yield _precision_case(answer, candidate.split(), [r.split() for r in references], n, expected, hint)
+        yield _precision_case(
+            answer, candidate.split(), [r.split() for r in references], n, expected, hint
+        )
     generator = random.Random(0)
     for _ in range(20):
         candidate, *references = (
@@ -52,9 +66,30 @@ def _precision_case(answer, candidate, references, n, expected, hint) -> Case:
 def bleu_from_counts(answer: Callable) -> Iterator[Case]:
     fixed = [
         ((4, 3, 2, 1), (4, 3, 2, 1), 4, 4, 1.0, "all n-grams match and the length is right"),
-        ((4, 3), (5, 4), 5, 5, math.sqrt(3 / 5), "the geometric mean takes the N-th root, here N = 2"),
-        ((3, 2, 1), (3, 2, 1), 3, 6, math.exp(-1), "the brevity penalty exp(1 - r/c) multiplies the mean"),
-        ((4, 2), (8, 4), 8, 4, 1 / 2, "a longer candidate is not rewarded: the penalty is at most 1"),
+        (
+            (4, 3),
+            (5, 4),
+            5,
+            5,
+            math.sqrt(3 / 5),
+            "the geometric mean takes the N-th root, here N = 2",
+        ),
+        (
+            (3, 2, 1),
+            (3, 2, 1),
+            3,
+            6,
+            math.exp(-1),
+            "the brevity penalty exp(1 - r/c) multiplies the mean",
+        ),
+        (
+            (4, 2),
+            (8, 4),
+            8,
+            4,
+            1 / 2,
+            "a longer candidate is not rewarded: the penalty is at most 1",
+        ),
         ((3, 0), (5, 4), 5, 5, 0.0, "one order without a match makes the product 0: no log of 0"),
         ((1, 0), (1, 0), 1, 1, 0.0, "an order without n-grams counts as precision 0"),
     ]

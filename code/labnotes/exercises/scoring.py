@@ -21,7 +21,9 @@ def masked_softmax(answer: Callable) -> Iterator[Case]:
     draw = torch.Generator().manual_seed(0)
     equal = torch.zeros(1, 1, 4)
     yield _masked_case(answer, equal, [4], "with nothing hidden it is the plain softmax")
-    yield _masked_case(answer, equal, [2], "hidden keys get 0, and the others share the whole weight")
+    yield _masked_case(
+        answer, equal, [2], "hidden keys get 0, and the others share the whole weight"
+    )
     yield _masked_case(answer, torch.tensor([[[1.0, 2.0, 3.0]], [[1.0, 2.0, 3.0]]]), [3, 1],
                        "each sequence has its own length: length 1 leaves key 0 alone")  # fmt: skip
     yield _masked_case(answer, torch.tensor([[[-5.0, -6.0, 0.0, 9.0]]]), [2],
@@ -101,7 +103,9 @@ def look_back(answer: Callable) -> Iterator[Case]:
     """
     draw = torch.Generator().manual_seed(0)
     steps = torch.tensor([[[1.0], [0.0], [0.0]]])
-    yield _back_case(answer, steps, "step 0 sees itself alone, step 1 sees two steps, step 2 all three")
+    yield _back_case(
+        answer, steps, "step 0 sees itself alone, step 1 sees two steps, step 2 all three"
+    )
     yield _back_case(answer, torch.tensor([[[2.0, -1.0]]]), "one step sees itself")
     yield _back_case(answer, torch.randn(1, 4, 3, generator=draw), "t + 1 keys for step t, not t")
     yield _back_case(answer, torch.randn(3, 5, 2, generator=draw),

@@ -58,7 +58,9 @@ def score_keys(kind: str, query: Point, keys: list[Point]) -> list[float]:
 
 def additive_layer() -> AdditiveAttention:
     """The additive attention whose matrices are identities and whose last weights are ones."""
-    layer = AdditiveAttention(query_size=2, key_size=2, hidden_size=2).double().requires_grad_(False)
+    layer = (
+        AdditiveAttention(query_size=2, key_size=2, hidden_size=2).double().requires_grad_(False)
+    )
     layer.W_q.weight.copy_(torch.eye(2))
     layer.W_k.weight.copy_(torch.eye(2))
     layer.w_v.weight.fill_(1.0)
@@ -117,7 +119,9 @@ class AttentionScoringExplorer(Explorer):
                 "each key needs its value"
             )
         if self.valid_len > len(self.key_points):
-            raise ValueError(f"valid_len is {self.valid_len}: there are {len(self.key_points)} keys")
+            raise ValueError(
+                f"valid_len is {self.valid_len}: there are {len(self.key_points)} keys"
+            )
 
     def result(self) -> Pooled:
         """Scores, weights and output of the present state."""
@@ -160,11 +164,15 @@ class AttentionScoringExplorer(Explorer):
                 f'<text x="624" y="{row}" text-anchor="end">{value:g}</text>'
             )
         row = 66 + 26 * len(self.key_points) + 8
-        rows.append(f'<text x="320" y="{row}" font-weight="bold">output {pooled.output:.1f}</text>'
-                    f'<text x="320" y="{row + 24}">{escape(SCORES[self.score])}</text>')
-        plane.append(f'<rect x="{x - 9:.1f}" y="{y - 9:.1f}" width="18" height="18" rx="3" '
-                     f'fill="{COLORS["query"]}"/><text x="{x:.1f}" y="{y + 4:.1f}" fill="#fff" '
-                     'text-anchor="middle">q</text>')
+        rows.append(
+            f'<text x="320" y="{row}" font-weight="bold">output {pooled.output:.1f}</text>'
+            f'<text x="320" y="{row + 24}">{escape(SCORES[self.score])}</text>'
+        )
+        plane.append(
+            f'<rect x="{x - 9:.1f}" y="{y - 9:.1f}" width="18" height="18" rx="3" '
+            f'fill="{COLORS["query"]}"/><text x="{x:.1f}" y="{y + 4:.1f}" fill="#fff" '
+            'text-anchor="middle">q</text>'
+        )
         height = max(320, row + 44)
         # A light card of its own: a picture does not know the page's theme.
         return (
