@@ -79,17 +79,14 @@ def fetch_data() -> None:
 def run_chapter(chapter: Chapter) -> tuple[nbformat.NotebookNode, float, str]:
     """Run one chapter in a kernel of its own; give the notebook, the seconds, and the error or ""."""
     notebook = nbformat.from_dict(chapter.notebook)
-    with tempfile.TemporaryDirectory(
-        prefix="labnotes-"
-    ) as folder:  # what a chapter writes is left there
+    # What a chapter writes is left in the folder; of the kernel's own messages only errors are ours.
+    with tempfile.TemporaryDirectory(prefix="labnotes-") as folder:
         result = single_nb_execution(
             notebook,
             cwd=folder,
             timeout=CELL_TIMEOUT,
             allow_errors=False,
-            extra_arguments=[
-                "--IPKernelApp.log_level=40"
-            ],  # errors alone: its warnings are not ours
+            extra_arguments=["--IPKernelApp.log_level=40"],
         )
     if result.err is None and not any(
         c.cell_type == "code" and c.execution_count for c in notebook.cells
@@ -142,7 +139,7 @@ def refresh_metadata(found: list[Chapter], cache) -> None:
         nbformat.write(cached, file)
 
 
-def write_site(root: Path, found: list[Chapter]) -> int:
+def write_site(root: Path) -> int:
     """Run Sphinx through jupyter-book, strictly. Returns its exit status."""
     build = root / "_build"
     stamp, key = build / ".site-key", site_key(root)
@@ -216,7 +213,7 @@ def main(argv: list[str] | None = None) -> int:
     refresh_metadata(found, cache)
     if args.only:
         return 0
-    status = write_site(root, found)
+    status = write_site(root)
     if status:
         print("\nSphinx reported what stands above: the site is not complete.")
         return status

@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 import nbformat
-import yaml
 from jupyter_cache import get_cache
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
 from .keys import Chapter, chapters
+from .notes import load_notes
 from .plain_markdown import Book, Converter, Unknown
 from .repository import repository
 
@@ -105,7 +105,7 @@ def portable(
 
 
 def code_cell(cell, n: int, converter: Converter) -> list:
-    tags = [t for t in cell.metadata.get("tags", [])]
+    tags = list(cell.metadata.get("tags", []))
     metadata: dict = {"tags": tags} if tags else {}
     if {"hide-input", "hide-cell"} & set(tags):
         metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
@@ -134,7 +134,7 @@ def write_notebooks(app: Sphinx, exception: Exception | None = None) -> None:
     if exception or app.builder.format != "html":
         return
     root = Path(app.confdir)
-    notes = {n["id"]: n for n in yaml.safe_load((root / "data" / "notes.yml").read_text("utf8"))}
+    notes = load_notes(root)
     cache = get_cache(app.env.mystnb_config.execution_cache_path)
     repo = repository(root)
     labels = app.env.get_domain("std").anonlabels | app.env.get_domain("std").labels

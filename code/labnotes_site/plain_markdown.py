@@ -14,6 +14,8 @@ from pathlib import Path
 from pybtex.database import parse_file
 from pybtex.plugin import find_plugin
 
+from .notes import Note
+
 FENCE = re.compile(r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w:-]+)\}[ \t]*(?P<argument>.*)$")
 PLAIN_FENCE = re.compile(r"^\s*(`{3,}|~{3,})(?!\{)")
 OPTION = re.compile(r"^:(?P<name>[\w-]+):[ \t]*(?P<value>.*)$")
@@ -42,7 +44,7 @@ class Unknown(ValueError):
 class Book:
     """What the conversion must know of the rest of the book."""
 
-    notes: dict[str, dict]  #: data/notes.yml by id
+    notes: dict[str, Note]  #: data/notes.yml by id
     bibliography: Path
     link: Callable[[str, str], str]  #: docname or label, and a title or "" -> Markdown link or text
     _entries: dict = field(default_factory=dict)
@@ -165,8 +167,7 @@ class Converter:
 
     def settles(self, ids: list[str], body: str) -> str:
         says = [
-            f"**The notes ({self.book.notes[i]['verdict']}):** {self.book.notes[i]['says']}"
-            for i in ids
+            f"**The notes ({self.book.notes[i].verdict}):** {self.book.notes[i].says}" for i in ids
         ]
         return quoted("\n\n".join([*says, "**Answer.** " + self.convert(body)]))
 

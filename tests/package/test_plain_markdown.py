@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from markdown_it import MarkdownIt
 
+from labnotes_site.notes import Note
 from labnotes_site.plain_markdown import Book, Converter, Unknown
 
-NOTES = {"conv-x": {"says": "Pooling has parameters.", "verdict": "wrong"}}
+NOTES = {"conv-x": Note("conv-x", "cnn-basics", "fact", "Pooling has parameters.", "wrong")}
 
 
 @pytest.fixture
