@@ -1,5 +1,15 @@
 """Convolutional networks and what their layers see."""
 
+from labnotes.convnets.alexnet import (
+    AlexNet,
+    AlexNet2012,
+    AlexNetSmall,
+    LocalResponseNorm,
+    alexnet,
+    alexnet_2012,
+    alexnet_small,
+    local_response_norm,
+)
 from labnotes.convnets.receptive_field import (
     Layer,
     ReceptiveField,
@@ -25,15 +35,23 @@ from labnotes.convnets.resnet import (
 )
 
 __all__ = [
+    "AlexNet",
+    "AlexNet2012",
+    "AlexNetSmall",
     "BasicBlock",
     "Bottleneck",
     "Layer",
+    "LocalResponseNorm",
     "ReceptiveField",
     "ResNet",
+    "alexnet",
+    "alexnet_2012",
+    "alexnet_small",
     "effective_receptive_field",
     "effective_size",
     "gradient_support",
     "input_interval",
+    "local_response_norm",
     "output_size",
     "path_counts",
     "receptive_field",
