@@ -185,4 +185,3 @@ def test_the_small_net_learns_sixteen_images_by_heart():
 def test_an_impossible_net_is_refused_with_the_reason(build, text):
     with pytest.raises(ValueError, match=text):
         build()
-

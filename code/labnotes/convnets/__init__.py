@@ -33,6 +33,7 @@ from labnotes.convnets.resnet import (
     resnet152,
     resnet_cifar,
 )
+from labnotes.convnets.two_towers import Tower, TwoTowers, exchanges, run_two_towers
 
 __all__ = [
     "AlexNet",
@@ -44,11 +45,14 @@ __all__ = [
     "LocalResponseNorm",
     "ReceptiveField",
     "ResNet",
+    "Tower",
+    "TwoTowers",
     "alexnet",
     "alexnet_2012",
     "alexnet_small",
     "effective_receptive_field",
     "effective_size",
+    "exchanges",
     "gradient_support",
     "input_interval",
     "local_response_norm",
@@ -62,4 +66,5 @@ __all__ = [
     "resnet34",
     "resnet50",
     "resnet_cifar",
+    "run_two_towers",
 ]
