@@ -1,5 +1,13 @@
 """Convolutional networks and what their layers see."""
 
+from labnotes.convnets.densenet import (
+    DenseNet,
+    densenet121,
+    densenet161,
+    densenet169,
+    densenet201,
+    densenet_cifar,
+)
 from labnotes.convnets.receptive_field import (
     Layer,
     ReceptiveField,
@@ -27,9 +35,15 @@ from labnotes.convnets.resnet import (
 __all__ = [
     "BasicBlock",
     "Bottleneck",
+    "DenseNet",
     "Layer",
     "ReceptiveField",
     "ResNet",
+    "densenet121",
+    "densenet161",
+    "densenet169",
+    "densenet201",
+    "densenet_cifar",
     "effective_receptive_field",
     "effective_size",
     "gradient_support",
