@@ -1,5 +1,15 @@
 """Convolutional networks and what their layers see."""
 
+from labnotes.convnets.alexnet import (
+    AlexNet,
+    AlexNet2012,
+    AlexNetSmall,
+    LocalResponseNorm,
+    alexnet,
+    alexnet_2012,
+    alexnet_small,
+    local_response_norm,
+)
 from labnotes.convnets.densenet import (
     DenseNet,
     densenet121,
@@ -31,14 +41,24 @@ from labnotes.convnets.resnet import (
     resnet152,
     resnet_cifar,
 )
+from labnotes.convnets.two_towers import Tower, TwoTowers, exchanges, run_two_towers
 
 __all__ = [
+    "AlexNet",
+    "AlexNet2012",
+    "AlexNetSmall",
     "BasicBlock",
     "Bottleneck",
     "DenseNet",
     "Layer",
+    "LocalResponseNorm",
     "ReceptiveField",
     "ResNet",
+    "Tower",
+    "TwoTowers",
+    "alexnet",
+    "alexnet_2012",
+    "alexnet_small",
     "densenet121",
     "densenet161",
     "densenet169",
@@ -46,8 +66,10 @@ __all__ = [
     "densenet_cifar",
     "effective_receptive_field",
     "effective_size",
+    "exchanges",
     "gradient_support",
     "input_interval",
+    "local_response_norm",
     "output_size",
     "path_counts",
     "receptive_field",
@@ -58,4 +80,5 @@ __all__ = [
     "resnet34",
     "resnet50",
     "resnet_cifar",
+    "run_two_towers",
 ]
