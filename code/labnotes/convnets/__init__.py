@@ -42,6 +42,22 @@ from labnotes.convnets.resnet import (
     resnet_cifar,
 )
 from labnotes.convnets.two_towers import Tower, TwoTowers, exchanges, run_two_towers
+from labnotes.convnets.vgg import (
+    VGG,
+    fully_convolutional,
+    grow_from,
+    vgg,
+    vgg11,
+    vgg11_bn,
+    vgg13,
+    vgg13_bn,
+    vgg16,
+    vgg16_bn,
+    vgg19,
+    vgg19_bn,
+    vgg_block,
+    vgg_small,
+)
 
 __all__ = [
     "AlexNet",
@@ -56,6 +72,7 @@ __all__ = [
     "ResNet",
     "Tower",
     "TwoTowers",
+    "VGG",
     "alexnet",
     "alexnet_2012",
     "alexnet_small",
@@ -67,7 +84,9 @@ __all__ = [
     "effective_receptive_field",
     "effective_size",
     "exchanges",
+    "fully_convolutional",
     "gradient_support",
+    "grow_from",
     "input_interval",
     "local_response_norm",
     "output_size",
@@ -81,4 +100,15 @@ __all__ = [
     "resnet50",
     "resnet_cifar",
     "run_two_towers",
+    "vgg",
+    "vgg11",
+    "vgg11_bn",
+    "vgg13",
+    "vgg13_bn",
+    "vgg16",
+    "vgg16_bn",
+    "vgg19",
+    "vgg19_bn",
+    "vgg_block",
+    "vgg_small",
 ]
