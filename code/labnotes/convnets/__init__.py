@@ -1,5 +1,6 @@
 """Convolutional networks and what their layers see."""
 
+from labnotes.convnets.nin import NiN, mlpconv, nin, nin_small
 from labnotes.convnets.receptive_field import (
     Layer,
     ReceptiveField,
@@ -28,12 +29,16 @@ __all__ = [
     "BasicBlock",
     "Bottleneck",
     "Layer",
+    "NiN",
     "ReceptiveField",
     "ResNet",
     "effective_receptive_field",
     "effective_size",
     "gradient_support",
     "input_interval",
+    "mlpconv",
+    "nin",
+    "nin_small",
     "output_size",
     "path_counts",
     "receptive_field",
