@@ -61,7 +61,7 @@ def test_get_of_what_is_not_to_be_had_fails_and_says_why(bare, capsys):
 
 def test_get_of_an_unknown_name_fails_and_lists_the_names(bare, capsys):
     assert cli.main(["data", "get", "fashon"]) == 1
-    assert "it has fashion_mnist, fra_eng, digits" in capsys.readouterr().err
+    assert "it has fashion_mnist, cifar10, fra_eng, digits" in capsys.readouterr().err
 
 
 def test_get_without_a_name_means_all(small, capsys, monkeypatch):
@@ -87,8 +87,8 @@ def test_doctor_is_content_with_a_bare_machine_and_says_what_is_absent(bare, cap
     state = {line[8:].split()[0]: line.split()[0] for line in lines[:-2]}
     assert state == {
         "python": "ok", "torch": "ok", "torchvision": "ok", "device": "ok", "memory": "ok",
-        "cache": "ok", "LABNOTES_DATA": "ok", "fashion_mnist": "absent", "fra_eng": "absent",
-        "digits": "ok", "photos": "absent",
+        "cache": "ok", "LABNOTES_DATA": "ok", "fashion_mnist": "absent", "cifar10": "absent",
+        "fra_eng": "absent", "digits": "ok", "photos": "absent",
     }  # fmt: skip
     assert "stand-ins" in lines[-2] and lines[-1] == "Everything needed works."
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import struct
+import tarfile
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from labnotes.data import DatasetUnavailable, digits, fashion_mnist, photos, vision
+from labnotes.data import DatasetUnavailable, cifar10, digits, fashion_mnist, photos, vision
 
 
 @pytest.fixture
@@ -103,6 +106,93 @@ def test_a_stand_in_can_be_learnt(nothing_here):
     )
     nearest = torch.cdist(data.test.images.float().flatten(1), centres).argmin(1)
     assert (nearest == data.test.labels).float().mean() > 0.85
+
+
+# ---- CIFAR-10 ----
+
+
+def write_records(archive: Path, parts: dict[str, bytes]) -> Path:
+    """A tar file such as cifar-10-binary.tar.gz."""
+    with tarfile.open(archive, "w:gz") as tar:
+        for name, content in parts.items():
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return archive
+
+
+def record(label: int, picture: Image.Image) -> bytes:
+    """The label, then all red, all green, all blue bytes, row by row."""
+    return bytes([label]) + b"".join(band.tobytes() for band in picture.split())
+
+
+def pictures(count: int) -> list[Image.Image]:
+    random = np.random.default_rng(count)
+    return [Image.fromarray(random.integers(0, 256, (32, 32, 3), np.uint8)) for _ in range(count)]
+
+
+def test_the_official_records_are_read_plane_by_plane_in_their_order(tmp_path):
+    drawn = pictures(12)
+    names = [f"data_batch_{n}.bin" for n in (1, 2, 3, 4, 5)] + ["test_batch.bin"]
+    parts = {
+        name: record(2 * n % 10, drawn[2 * n]) + record(2 * n % 10 + 1, drawn[2 * n + 1])
+        for n, name in enumerate(names)
+    }
+    archive = write_records(
+        tmp_path / "a.tar.gz", {**dict(reversed(parts.items())), "readme": b"?"}
+    )
+    train, test = vision._cifar_records(archive)
+    assert train.images.shape == (10, 3, 32, 32) and test.images.dtype == torch.uint8
+    assert train.labels.tolist() == list(range(10)) and test.labels.tolist() == [0, 1]
+    for image, picture in zip([*train.images, *test.images], drawn, strict=True):
+        assert np.array_equal(image.movedim(0, -1).numpy(), np.asarray(picture))
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"data_batch_1.bin": b""}, "has no data_batch_2.bin"),
+        (
+            {f"data_batch_{n}.bin": bytes(3073) for n in range(1, 6)} | {"test_batch.bin": b"x"},
+            "test_batch",
+        ),
+        (
+            {f"data_batch_{n}.bin": bytes(3073) for n in range(1, 6)}
+            | {"test_batch.bin": bytes([10]) + bytes(3072)},
+            "labels 0 to 9",
+        ),
+    ],
+)
+def test_records_that_are_not_cifar10_are_refused(tmp_path, parts, said):
+    with pytest.raises(ValueError, match=said):
+        vision._cifar_records(write_records(tmp_path / "a.tar.gz", parts))
+
+
+def test_the_subset_of_cifar10_is_read_in_the_official_order(real_data):
+    found = real_data("cifar10")
+    (path,) = found.paths.values()
+    ours = cifar10()
+    assert ours.train.images.shape[1:] == (3, 32, 32)
+    # The statistics of the whole training set, as everybody prints them.
+    mean = ours.train.images.float().mean((0, 2, 3)) / 255
+    assert torch.allclose(mean, torch.tensor([0.4914, 0.4822, 0.4465]), atol=0.01)
+    if path.suffix == ".zip":
+        assert len(ours.train) == 5000 and "5,000 of 50,000" in ours.provenance.note
+        assert ours.train.labels.bincount().tolist() == [500] * 10
+        # The first labels of data_batch_1 and of test_batch: frog, truck, truck; cat, ship, ship.
+        names = [ours.classes[y] for y in [*ours.train.labels[:3], *ours.test.labels[:3]]]
+        assert names == ["frog", "truck", "truck", "cat", "ship", "ship"]
+        with zipfile.ZipFile(path) as pictures, pictures.open("cifar10/test/ship/00999.png") as one:
+            assert np.array_equal(ours.test.images[999].movedim(0, -1), np.asarray(Image.open(one)))
+
+
+def test_without_cifar10_the_digits_stand_in_with_three_equal_channels(nothing_here):
+    with pytest.raises(DatasetUnavailable, match="labnotes data get cifar10"):
+        cifar10()
+    data = cifar10(fallback=True)
+    assert data.train.images.shape == (1438, 3, 32, 32) and data.provenance.stand_in
+    assert torch.equal(data.test.images[:, 0], data.test.images[:, 2])
+    assert "CIFAR-10" in data.provenance.note
 
 
 # ---- the IDX format ----

@@ -4,7 +4,15 @@ from labnotes.data.batches import Batches, channel_statistics, random_crop, rand
 from labnotes.data.catalog import DatasetUnavailable
 from labnotes.data.provenance import Provenance
 from labnotes.data.text import SentencePairs, english_french, tokenize
-from labnotes.data.vision import ImageData, ImageSet, Photos, digits, fashion_mnist, photos
+from labnotes.data.vision import (
+    ImageData,
+    ImageSet,
+    Photos,
+    cifar10,
+    digits,
+    fashion_mnist,
+    photos,
+)
 
 __all__ = [
     "Batches",
@@ -15,6 +23,7 @@ __all__ = [
     "Provenance",
     "SentencePairs",
     "channel_statistics",
+    "cifar10",
     "digits",
     "english_french",
     "fashion_mnist",

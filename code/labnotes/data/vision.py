@@ -1,4 +1,4 @@
-"""Image data sets: Fashion-MNIST, the optical digits, and some photographs.
+"""Image data sets: Fashion-MNIST, CIFAR-10, the optical digits, and some photographs.
 
 Images are uint8 tensors, channels first: what they take on disk is what they take in memory, and
 :class:`labnotes.data.Batches` turns a batch at a time into floats.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import gzip
 import math
+import tarfile
+import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +26,9 @@ from labnotes.data.provenance import Provenance
 CLOTHES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
     "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+CIFAR10_CLASSES = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
 
 
@@ -97,7 +102,7 @@ def fashion_mnist(fallback: bool = False) -> ImageData:
     except DatasetUnavailable:
         if not fallback:
             raise
-        return _digits_for_clothes()
+        return _digits_for(catalog.entry("fashion_mnist"), side=28, channels=1)
 
     def part(name: str) -> ImageSet:
         return _image_set(
@@ -106,6 +111,96 @@ def fashion_mnist(fallback: bool = False) -> ImageData:
 
     origin = provenance.of(catalog.entry("fashion_mnist"), found.source)
     return ImageData(part("train"), part("t10k"), CLOTHES, origin)
+
+
+def cifar10(fallback: bool = False) -> ImageData:
+    """CIFAR-10: 50,000 + 10,000 small colour photographs, 32x32, 10 classes.
+
+    Where only the subset of 5,000 + 1,000 images is to be had (the first ones, see the
+    catalogue), that is given, and the provenance says so.
+
+    Parameters
+    ----------
+    fallback
+        If CIFAR-10 is not to be had, give the optical digits instead, enlarged to 32x32, grey in
+        three equal channels (10 classes too, 1,438 + 359 images). The provenance then says so.
+
+    Returns
+    -------
+    ImageData
+        Images ``(n, 3, 32, 32)`` uint8: red, green, blue.
+
+    Raises
+    ------
+    DatasetUnavailable
+        If the data are not to be had and `fallback` is false.
+    ValueError
+        If a file is not what the format says.
+
+    References
+    ----------
+    A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", technical report,
+    University of Toronto, 2009.
+    """
+    dataset = catalog.entry("cifar10")
+    try:
+        found = catalog.fetch("cifar10")
+    except DatasetUnavailable:
+        if not fallback:
+            raise
+        return _digits_for(dataset, side=32, channels=3)
+    (path,) = found.paths.values()
+    if path.suffix == ".zip":
+        train, test = _cifar_pictures(path)
+        note = (
+            f"A subset: {len(train):,} of 50,000 training and {len(test):,} of 10,000 test images."
+        )
+    else:
+        train, test = _cifar_records(path)
+        note = ""
+    origin = provenance.of(dataset, found.source, note)
+    return ImageData(train, test, CIFAR10_CLASSES, origin)
+
+
+def _cifar_records(archive: Path) -> tuple[ImageSet, ImageSet]:
+    """The official binary version: records of a label and 3x32x32 bytes, in six files."""
+    names = [f"data_batch_{n}.bin" for n in range(1, 6)] + ["test_batch.bin"]
+    with tarfile.open(archive) as tar:
+        files = {Path(m.name).name: tar.extractfile(m).read() for m in tar if m.isfile()}
+    if missing := [name for name in names if name not in files]:
+        raise ValueError(f"{archive} has no {', '.join(missing)}: get it again")
+    for name in names:
+        if len(files[name]) % 3073 or max(files[name][::3073], default=10) > 9:
+            raise ValueError(
+                f"{archive}: {name} is not made of labels 0 to 9 and images of 3,072 bytes"
+            )
+    train = b"".join(files[name] for name in names[:-1])
+    return _records(train), _records(files["test_batch.bin"])
+
+
+def _records(content: bytes) -> ImageSet:
+    rows = torch.from_numpy(np.frombuffer(content, np.uint8).reshape(-1, 3073).copy())
+    return ImageSet(rows[:, 1:].reshape(-1, 3, 32, 32), rows[:, 0].long())
+
+
+def _cifar_pictures(archive: Path) -> tuple[ImageSet, ImageSet]:
+    """The subset: ``cifar10/train/CLASS/NNNNN.png``, NNNNN the place in the official order."""
+    from PIL import Image
+
+    found: dict[str, list[tuple[int, int, np.ndarray]]] = {"train": [], "test": []}
+    with zipfile.ZipFile(archive) as pictures:
+        for name in pictures.namelist():
+            _, part, label, file = name.split("/")
+            with pictures.open(name) as stream, Image.open(stream) as picture:
+                row = int(Path(file).stem), CIFAR10_CLASSES.index(label), np.array(picture)
+            found[part].append(row)
+
+    def image_set(rows: list) -> ImageSet:
+        rows.sort(key=lambda row: row[0])
+        images = torch.from_numpy(np.stack([image for _, _, image in rows]))  # (n, 32, 32, 3)
+        return ImageSet(images.movedim(-1, 1).contiguous(), torch.tensor([row[1] for row in rows]))
+
+    return image_set(found["train"]), image_set(found["test"])
 
 
 def digits() -> ImageData:
@@ -158,19 +253,20 @@ def _one_in_five(labels: Tensor) -> Tensor:
     return mask
 
 
-def _digits_for_clothes() -> ImageData:
+def _digits_for(wanted: catalog.Dataset, side: int, channels: int) -> ImageData:
     small = digits()
 
     def enlarged(part: ImageSet) -> ImageSet:
         images = torch.nn.functional.interpolate(
-            part.images.float(), size=(28, 28), mode="bilinear"
-        )  # (n, 1, 28, 28)
-        return ImageSet(images.round().to(torch.uint8), part.labels)
+            part.images.float(), size=(side, side), mode="bilinear"
+        )  # (n, 1, side, side)
+        images = images.round().to(torch.uint8).repeat(1, channels, 1, 1)
+        return ImageSet(images, part.labels)
 
     note = provenance.missing(
-        catalog.entry("fashion_mnist"),
+        wanted,
         "There are far fewer images here and they are easier, so accuracies are not those of "
-        "Fashion-MNIST; the 8x8 digits are enlarged to 28x28.",
+        f"{wanted.title}; the 8x8 digits are enlarged to {side}x{side}.",
     )
     origin = replace(small.provenance, stand_in=True, note=note)
     return ImageData(enlarged(small.train), enlarged(small.test), small.classes, origin)
