@@ -18,6 +18,7 @@ from labnotes.convnets.densenet import (
     densenet201,
     densenet_cifar,
 )
+from labnotes.convnets.nin import NiN, mlpconv, nin, nin_small
 from labnotes.convnets.receptive_field import (
     Layer,
     ReceptiveField,
@@ -68,6 +69,7 @@ __all__ = [
     "DenseNet",
     "Layer",
     "LocalResponseNorm",
+    "NiN",
     "ReceptiveField",
     "ResNet",
     "Tower",
@@ -89,6 +91,9 @@ __all__ = [
     "grow_from",
     "input_interval",
     "local_response_norm",
+    "mlpconv",
+    "nin",
+    "nin_small",
     "output_size",
     "path_counts",
     "receptive_field",
