@@ -1,5 +1,6 @@
 """Convolutional networks and what their layers see."""
 
+from labnotes.convnets.lenet import LeNet, LeNet5, lenet, lenet5
 from labnotes.convnets.receptive_field import (
     Layer,
     ReceptiveField,
@@ -28,12 +29,16 @@ __all__ = [
     "BasicBlock",
     "Bottleneck",
     "Layer",
+    "LeNet",
+    "LeNet5",
     "ReceptiveField",
     "ResNet",
     "effective_receptive_field",
     "effective_size",
     "gradient_support",
     "input_interval",
+    "lenet",
+    "lenet5",
     "output_size",
     "path_counts",
     "receptive_field",
