@@ -18,6 +18,7 @@ from labnotes.convnets.densenet import (
     densenet201,
     densenet_cifar,
 )
+from labnotes.convnets.lenet import LeNet, LeNet5, lenet, lenet5
 from labnotes.convnets.nin import NiN, mlpconv, nin, nin_small
 from labnotes.convnets.receptive_field import (
     Layer,
@@ -68,6 +69,8 @@ __all__ = [
     "Bottleneck",
     "DenseNet",
     "Layer",
+    "LeNet",
+    "LeNet5",
     "LocalResponseNorm",
     "NiN",
     "ReceptiveField",
@@ -90,6 +93,8 @@ __all__ = [
     "gradient_support",
     "grow_from",
     "input_interval",
+    "lenet",
+    "lenet5",
     "local_response_norm",
     "mlpconv",
     "nin",
