@@ -20,6 +20,7 @@ from labnotes.convnets.densenet import (
 )
 from labnotes.convnets.lenet import LeNet, LeNet5, lenet, lenet5
 from labnotes.convnets.nin import NiN, mlpconv, nin, nin_small
+from labnotes.convnets.pooling import BlurPool2d, SpatialTransformer, avg_pool2d, max_pool2d
 from labnotes.convnets.receptive_field import (
     Layer,
     ReceptiveField,
@@ -66,6 +67,7 @@ __all__ = [
     "AlexNet2012",
     "AlexNetSmall",
     "BasicBlock",
+    "BlurPool2d",
     "Bottleneck",
     "DenseNet",
     "Layer",
@@ -75,12 +77,14 @@ __all__ = [
     "NiN",
     "ReceptiveField",
     "ResNet",
+    "SpatialTransformer",
     "Tower",
     "TwoTowers",
     "VGG",
     "alexnet",
     "alexnet_2012",
     "alexnet_small",
+    "avg_pool2d",
     "densenet121",
     "densenet161",
     "densenet169",
@@ -96,6 +100,7 @@ __all__ = [
     "lenet",
     "lenet5",
     "local_response_norm",
+    "max_pool2d",
     "mlpconv",
     "nin",
     "nin_small",
