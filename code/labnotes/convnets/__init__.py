@@ -10,6 +10,7 @@ from labnotes.convnets.alexnet import (
     alexnet_small,
     local_response_norm,
 )
+from labnotes.convnets.cost import Cost, cost, saved_bytes
 from labnotes.convnets.densenet import (
     DenseNet,
     densenet121,
@@ -69,6 +70,7 @@ __all__ = [
     "BasicBlock",
     "BlurPool2d",
     "Bottleneck",
+    "Cost",
     "DenseNet",
     "Layer",
     "LeNet",
@@ -85,6 +87,7 @@ __all__ = [
     "alexnet_2012",
     "alexnet_small",
     "avg_pool2d",
+    "cost",
     "densenet121",
     "densenet161",
     "densenet169",
@@ -115,6 +118,7 @@ __all__ = [
     "resnet50",
     "resnet_cifar",
     "run_two_towers",
+    "saved_bytes",
     "vgg",
     "vgg11",
     "vgg11_bn",
