@@ -43,7 +43,10 @@ class Maps:
 
 @torch.no_grad()
 def read_maps(
-    features: nn.Sequential, image: torch.Tensor, places: Mapping[str, int]
+    features: nn.Sequential,
+    image: torch.Tensor,
+    places: Mapping[str, int],
+    channels: int | None = None,
 ) -> list[Maps]:
     """Run `features` on one image and keep the outputs of some of its layers.
 
