@@ -109,11 +109,12 @@ function render({ model, el }) {
   const sliders = { channel: slider("channel", "Channel"), row: slider("row", "Row"), column: slider("column", "Column"),
     opacity: slider("opacity", "Map over photo", 100) };
 
-  // Another layer: stay at the same place of the photo.
-  function move(to, channel = 0) {
+  // Another layer: stay at the same place of the photo, and take the channel that answers most there.
+  function move(to) {
     const { layer, row, column } = now(), next = all[to];
     const middle = (unit) => edge(layer) + (unit + 0.5) * layer.jump;
-    put({ layer: to, channel, row: nearest(next, middle(row), next.rows), column: nearest(next, middle(column), next.columns) });
+    const place = { row: nearest(next, middle(row), next.rows), column: nearest(next, middle(column), next.columns) };
+    put({ layer: to, ...place, channel: strongest(next, levels[to], place.row, place.column, 1)[0][0] });
   }
 
   // The two pictures: the photo with the map over it, and the map alone.
@@ -191,7 +192,7 @@ function render({ model, el }) {
       sliders[name].input.max = count - 1;
       sliders[name].input.disabled = count < 2;
       sliders[name].input.value = state[name];
-      sliders[name].shown.textContent = name === "channel" ? named(at, channel) : `${state[name]} of ${count}`;
+      sliders[name].shown.textContent = name === "channel" ? named(at, channel) : `${state[name]} (0 to ${count - 1})`;
     }
     const opacity = Math.min(Math.max(model.get("opacity"), 0), 100);
     sliders.opacity.input.value = opacity;
