@@ -47,7 +47,7 @@ class Checkpoint:
     Parameters
     ----------
     name
-        The file's name in :func:`runs_folder`, without an ending.
+        The file's name in :func:`runs_folder`, without an ending; or a path, the file itself.
     settings
         What must be the same when the run goes on: names and plain values.
     parts
@@ -61,10 +61,13 @@ class Checkpoint:
         If `name` is not a plain file name.
     """
 
-    def __init__(self, name: str, settings: dict, parts: dict):
-        if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name):
+    def __init__(self, name: str | Path, settings: dict, parts: dict):
+        if isinstance(name, Path):
+            self.path = name
+        elif isinstance(name, str) and re.fullmatch(r"\w[\w.-]*", name):
+            self.path = runs_folder() / f"{name}.pt"
+        else:
             raise ValueError(f"checkpoint is {name!r}: give a name of letters, digits, . _ and -")
-        self.path = runs_folder() / f"{name}.pt"
         self.settings, self.parts = settings, parts
         self._random: dict | None = None
         self._saved = time.monotonic()

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -51,7 +52,7 @@ def fit(
     clip_norm: float | None = None,
     precision: str = "auto",
     compile: bool = False,
-    checkpoint: str | None = None,
+    checkpoint: str | Path | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> History:
@@ -90,8 +91,9 @@ def fit(
     compile
         Compile the model with ``torch.compile``.
     checkpoint
-        A name: save the run at each epoch's end and at most every 30 seconds, and go on from there
-        when called again. See :mod:`labnotes.train.checkpoint` for where and how.
+        A name, or the path of a file: save the run at each epoch's end and at most every 30
+        seconds, and go on from there when called again. See :mod:`labnotes.train.checkpoint` for
+        where and how.
     seed
         At the start of every epoch all random generators (Python's, NumPy's, torch's, those of a
         ``DataLoader``) are seeded from `seed` and the epoch's number, so that the order of the data
