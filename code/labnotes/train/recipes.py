@@ -5,6 +5,7 @@ The command ``labnotes train`` runs them. They are starting points that work, no
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +34,11 @@ from labnotes.train.history import History
 from labnotes.train.schedules import cosine
 
 DATA = ("fashion-mnist", "cifar10", "digits")
+#: ``OPTIMIZERS[name](parameters, lr=..., weight_decay=...)``.
+OPTIMIZERS = {
+    "sgd": functools.partial(torch.optim.SGD, momentum=0.9, nesterov=True),
+    "adamw": torch.optim.AdamW,
+}
 FILES = ("checkpoint.pt", "history.csv", "history.png", "model.pt")
 
 
@@ -47,7 +53,9 @@ class Recipe:
     build : callable
         ``build(classes, channels, side)`` -> a network for images of ``side`` x ``side`` pixels.
     lr : float
-        Peak learning rate of SGD with (Nesterov's) momentum 0.9, for batches of `batch_size`.
+        Peak learning rate, for batches of `batch_size`.
+    optimizer : str
+        A key of :data:`OPTIMIZERS`.
     weight_decay : float
         Of all parameters.
     batch_size : int
@@ -63,6 +71,7 @@ class Recipe:
     about: str
     build: Callable[[int, int, int], nn.Module]
     lr: float
+    optimizer: str = "sgd"
     weight_decay: float = 5e-4
     batch_size: int = 128
     epochs: int = 30
@@ -89,9 +98,11 @@ RECIPES = {
         lr=0.05,
     ),
     "nin": Recipe(
-        "network in network, three mlpconv layers",
-        lambda classes, channels, side: convnets.nin_small(classes, channels),
-        lr=0.02, weight_decay=1e-4, epochs=60,
+        "network in network, three mlpconv layers, 96 channels in the first",
+        lambda classes, channels, side: convnets.nin_small(
+            classes, channels, width=96, last_relu=False
+        ),
+        lr=2e-3, optimizer="adamw", weight_decay=0.01,
     ),
     "googlenet": Recipe(
         "GoogLeNet for small images",
@@ -224,11 +235,9 @@ def train(
         Batches(found.train.images, found.train.labels, batch_size, augment=augment, **scale),
         Batches(found.test.images, found.test.labels, 500, shuffle=False, **scale),
         epochs=recipe.epochs if epochs is None else epochs,
-        optimizer=lambda parameters: torch.optim.SGD(
-            parameters,
+        optimizer=functools.partial(
+            OPTIMIZERS[recipe.optimizer],
             lr=recipe.lr if lr is None else lr,
-            momentum=0.9,
-            nesterov=True,
             weight_decay=recipe.weight_decay,
         ),
         schedule=cosine(warmup=recipe.warmup),
