@@ -102,7 +102,7 @@ RECIPES = {
         lambda classes, channels, side: convnets.nin_small(
             classes, channels, width=96, last_relu=False
         ),
-        lr=2e-3, optimizer="adamw", weight_decay=0.01,
+        lr=1e-3, optimizer="adamw", weight_decay=0.01,
     ),
     "googlenet": Recipe(
         "GoogLeNet for small images",
