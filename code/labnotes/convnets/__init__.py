@@ -10,6 +10,7 @@ from labnotes.convnets.alexnet import (
     alexnet_small,
     local_response_norm,
 )
+from labnotes.convnets.cost import Cost, cost, saved_bytes
 from labnotes.convnets.densenet import (
     DenseNet,
     densenet121,
@@ -20,6 +21,7 @@ from labnotes.convnets.densenet import (
 )
 from labnotes.convnets.lenet import LeNet, LeNet5, lenet, lenet5
 from labnotes.convnets.nin import NiN, mlpconv, nin, nin_small
+from labnotes.convnets.pooling import BlurPool2d, SpatialTransformer, avg_pool2d, max_pool2d
 from labnotes.convnets.receptive_field import (
     Layer,
     ReceptiveField,
@@ -66,7 +68,9 @@ __all__ = [
     "AlexNet2012",
     "AlexNetSmall",
     "BasicBlock",
+    "BlurPool2d",
     "Bottleneck",
+    "Cost",
     "DenseNet",
     "Layer",
     "LeNet",
@@ -75,12 +79,15 @@ __all__ = [
     "NiN",
     "ReceptiveField",
     "ResNet",
+    "SpatialTransformer",
     "Tower",
     "TwoTowers",
     "VGG",
     "alexnet",
     "alexnet_2012",
     "alexnet_small",
+    "avg_pool2d",
+    "cost",
     "densenet121",
     "densenet161",
     "densenet169",
@@ -96,6 +103,7 @@ __all__ = [
     "lenet",
     "lenet5",
     "local_response_norm",
+    "max_pool2d",
     "mlpconv",
     "nin",
     "nin_small",
@@ -110,6 +118,7 @@ __all__ = [
     "resnet50",
     "resnet_cifar",
     "run_two_towers",
+    "saved_bytes",
     "vgg",
     "vgg11",
     "vgg11_bn",
