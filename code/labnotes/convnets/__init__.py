@@ -10,6 +10,17 @@ from labnotes.convnets.alexnet import (
     alexnet_small,
     local_response_norm,
 )
+from labnotes.convnets.convolution import (
+    conv2d,
+    conv2d_by_loops,
+    conv_output_size,
+    conv_transpose2d,
+    conv_transpose_output_size,
+    convolve2d,
+    cross_correlate2d,
+    dense_weight,
+    patches,
+)
 from labnotes.convnets.cost import Cost, cost, saved_bytes
 from labnotes.convnets.densenet import (
     DenseNet,
@@ -87,7 +98,15 @@ __all__ = [
     "alexnet_2012",
     "alexnet_small",
     "avg_pool2d",
+    "conv2d",
+    "conv2d_by_loops",
+    "conv_output_size",
+    "conv_transpose2d",
+    "conv_transpose_output_size",
+    "convolve2d",
     "cost",
+    "cross_correlate2d",
+    "dense_weight",
     "densenet121",
     "densenet161",
     "densenet169",
@@ -108,6 +127,7 @@ __all__ = [
     "nin",
     "nin_small",
     "output_size",
+    "patches",
     "path_counts",
     "receptive_field",
     "receptive_field_of",
