@@ -10,6 +10,17 @@ from labnotes.convnets.alexnet import (
     alexnet_small,
     local_response_norm,
 )
+from labnotes.convnets.convolution import (
+    conv2d,
+    conv2d_by_loops,
+    conv_output_size,
+    conv_transpose2d,
+    conv_transpose_output_size,
+    convolve2d,
+    cross_correlate2d,
+    dense_weight,
+    patches,
+)
 from labnotes.convnets.cost import Cost, cost, saved_bytes
 from labnotes.convnets.densenet import (
     DenseNet,
@@ -104,7 +115,15 @@ __all__ = [
     "alexnet_small",
     "auxiliary_cross_entropy",
     "avg_pool2d",
+    "conv2d",
+    "conv2d_by_loops",
+    "conv_output_size",
+    "conv_transpose2d",
+    "conv_transpose_output_size",
+    "convolve2d",
     "cost",
+    "cross_correlate2d",
+    "dense_weight",
     "densenet121",
     "densenet161",
     "densenet169",
@@ -129,6 +148,7 @@ __all__ = [
     "nin",
     "nin_small",
     "output_size",
+    "patches",
     "path_counts",
     "receptive_field",
     "receptive_field_of",
