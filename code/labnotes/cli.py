@@ -1,4 +1,5 @@
-"""The command ``labnotes``: get and check the data, and look whether this machine is fit."""
+"""The command ``labnotes``: get and check the data, train by a recipe, look whether this machine is
+fit."""
 
 from __future__ import annotations
 
@@ -42,9 +43,87 @@ def _parser() -> argparse.ArgumentParser:
     verify = actions.add_parser("verify", help="check every file that is here against its checksum")
     verify.set_defaults(run=_verify)
 
+    _add_train(commands)
+
     doctor = commands.add_parser("doctor", help="is this machine ready to run the book?")
     doctor.set_defaults(run=_doctor)
     return parser
+
+
+def _add_train(commands) -> None:
+    train = commands.add_parser(
+        "train",
+        help="train a network by its recipe",
+        description="Train a network of the book by its recipe, alone or under torchrun. The "
+        "output folder gets the curves (history.png, history.csv), the model (model.pt, for "
+        "labnotes.train.recipes.load) and a checkpoint.",
+    )
+    train.add_argument("recipe", nargs="?", metavar="RECIPE", help="which (see --list)")
+    train.add_argument("--list", action="store_true", help="show the recipes and stop")
+    train.add_argument(
+        "--data",
+        default="fashion-mnist",
+        metavar="NAME",
+        help="fashion-mnist, cifar10, digits, or a folder with train/CLASS/NAME.jpg and test/",
+    )
+    train.add_argument("--size", type=int, metavar="PIXELS", help="scale the images to this")
+    train.add_argument("--epochs", type=int, metavar="N", help="passes over the training images")
+    train.add_argument(
+        "--batch-size", type=int, metavar="N", help="images in a step, over all processes"
+    )
+    train.add_argument("--lr", type=float, metavar="RATE", help="peak learning rate")
+    train.add_argument(
+        "--precision", default="auto", choices=("auto", "fp32", "bf16", "fp16"), help="of the sums"
+    )
+    train.add_argument("--seed", type=int, default=0, metavar="N", help="of weights and order")
+    train.add_argument("--output", metavar="FOLDER", help="where the results go (runs/RECIPE-DATA)")
+    train.add_argument(
+        "--resume", action="store_true", help="go on from the checkpoint in the output folder"
+    )
+    train.set_defaults(run=_train)
+
+
+def _train(chosen: argparse.Namespace) -> int:
+    from labnotes.train import CheckpointError, distributed, recipes
+    from labnotes.train.checkpoint import runs_folder
+
+    if chosen.list:
+        for name, recipe in recipes.RECIPES.items():
+            print(
+                f"{name:10} {recipe.about}; {recipe.epochs} epochs, batches of "
+                f"{recipe.batch_size}, lr {recipe.lr}"
+            )
+        return 0
+    first = distributed.rank() == 0
+    data = Path(chosen.data).name
+    output = Path(chosen.output or runs_folder() / f"{chosen.recipe}-{data}")
+    options = {
+        name: getattr(chosen, name)
+        for name in ("size", "epochs", "batch_size", "lr", "precision", "seed", "resume")
+    }
+    try:
+        if chosen.recipe is None:
+            raise ValueError(f"no recipe is named: give one of {', '.join(recipes.RECIPES)}")
+        history = recipes.train(chosen.recipe, chosen.data, output, **options)
+    except (ValueError, CheckpointError) as error:
+        if first:
+            print(f"labnotes: {error}", file=sys.stderr)
+        return 2
+    except (DatasetUnavailable, FloatingPointError) as error:
+        if first:
+            print(f"labnotes: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        if first:
+            print("labnotes: interrupted; --resume goes on from the checkpoint", file=sys.stderr)
+        return 130
+    if first:
+        last = history.last
+        print(
+            f"{chosen.recipe} after {last['epoch']} epochs: loss {last['valid_loss']:.4f}, "
+            f"accuracy {last['valid_accuracy']:.2%} on the test images; results in {output}"
+        )
+    return 0
 
 
 def _list(chosen: argparse.Namespace) -> int:

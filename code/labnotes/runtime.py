@@ -15,15 +15,17 @@ T = TypeVar("T")
 def device() -> torch.device:
     """The device a chapter computes on: the first CUDA card, Apple's GPU, or else the CPU.
 
+    Of several processes started by ``torchrun`` each has a card of its own, number ``LOCAL_RANK``.
     Set the environment variable ``LABNOTES_DEVICE`` (for example to ``cpu``) to choose another.
 
     Raises
     ------
     ValueError
-        If ``LABNOTES_DEVICE`` names a device that torch does not know.
+        If ``LABNOTES_DEVICE`` names a device that torch does not know, or there are more processes
+        than cards.
     """
     wanted = os.environ.get("LABNOTES_DEVICE")
-    if wanted:
+    if wanted and not (wanted == "cuda" and "LOCAL_RANK" in os.environ):
         try:
             return torch.device(wanted)
         except RuntimeError as error:
@@ -31,9 +33,17 @@ def device() -> torch.device:
                 f"LABNOTES_DEVICE is {wanted!r}, which torch does not know: "
                 "use for example cpu, cuda or cuda:1"
             ) from error
+    if torch.cuda.is_available() and "LOCAL_RANK" in os.environ:
+        number, cards = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if number >= cards:
+            raise ValueError(
+                f"process {number} of this machine finds {cards} GPU(s): start torchrun with "
+                f"--nproc-per-node {cards}, or set LABNOTES_DEVICE=cpu"
+            )
+        return torch.device("cuda", number)
     if torch.cuda.is_available():
         return torch.device("cuda")
-    if torch.backends.mps.is_available():
+    if torch.backends.mps.is_available() and "LOCAL_RANK" not in os.environ:
         return torch.device("mps")
     return torch.device("cpu")
 

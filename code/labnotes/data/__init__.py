@@ -2,6 +2,7 @@
 
 from labnotes.data.batches import Batches, channel_statistics, random_crop, random_flip
 from labnotes.data.catalog import DatasetUnavailable
+from labnotes.data.folder import image_folder
 from labnotes.data.jitter import scale_jitter
 from labnotes.data.provenance import Provenance
 from labnotes.data.text import SentencePairs, english_french, tokenize
@@ -28,6 +29,7 @@ __all__ = [
     "digits",
     "english_french",
     "fashion_mnist",
+    "image_folder",
     "photos",
     "random_crop",
     "random_flip",

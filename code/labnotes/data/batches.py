@@ -103,11 +103,25 @@ class Batches:
         return math.ceil(len(self.labels) / self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return ((images, labels) for images, labels, _ in self.parts(lambda n: (slice(n), 1.0)))
+
+    def parts(self, cut: Callable[[int], tuple[slice, float]]) -> Iterator[tuple]:
+        """As iterating, but of each batch only a part: ``(images, labels, share)``.
+
+        Parameters
+        ----------
+        cut
+            From a batch's size to the slice of it to give, and a number to give with it; for
+            example :func:`labnotes.train.distributed.cut`. Where each of several processes takes
+            its own slice, all together have the very images of the whole batch, for the
+            augmentation is drawn for all of it.
+        """
         epoch, first, self._resume_at = self.epoch, self._resume_at, 0
         order = self._order(epoch).split(self.batch_size)
         for number in range(first, len(self)):
             self._position = number + 1
-            yield self._batch(order[number], epoch, number)
+            mine, share = cut(len(order[number]))
+            yield *self._batch(order[number], epoch, number, mine), share
         self.epoch, self._position = epoch + 1, 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -149,12 +163,16 @@ class Batches:
         mixed = np.random.SeedSequence([self.seed, *place]).generate_state(1, np.uint64)[0]
         return torch.Generator(self.device).manual_seed(int(mixed) >> 1)  # 63 bits
 
-    def _batch(self, chosen: Tensor, epoch: int, number: int) -> tuple[Tensor, Tensor]:
-        images = self.images[chosen]  # (batch, channels, height, width), uint8
+    def _batch(self, chosen: Tensor, epoch: int, number: int, mine: slice) -> tuple[Tensor, Tensor]:
         if self.augment:
+            images = self.images[chosen]  # (batch, channels, height, width), uint8
             generator = self._generator(epoch, number)
             for change in self.augment:
                 images = change(images, generator)
+            images, chosen = images[mine], chosen[mine]
+        else:
+            chosen = chosen[mine]
+            images = self.images[chosen]
         images = images.float().mul_(self._scale).add_(self._shift)
         return images.contiguous(memory_format=self.memory_format), self.labels[chosen]
 

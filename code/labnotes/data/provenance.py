@@ -13,6 +13,7 @@ SOURCES = {
     "cache": "read from the cache",
     "download": "downloaded from an official mirror",
     "bundled": "bundled with labnotes",
+    "folder": "read from this folder",
 }
 
 
@@ -29,7 +30,7 @@ class Provenance:
     title : str
         Name for readers.
     source : str
-        ``"LABNOTES_DATA"``, ``"cache"``, ``"download"`` or ``"bundled"``.
+        ``"LABNOTES_DATA"``, ``"cache"``, ``"download"``, ``"bundled"`` or ``"folder"``.
     licence, citation : str
         As in the catalogue.
     stand_in : bool

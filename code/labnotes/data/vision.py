@@ -233,7 +233,7 @@ def digits() -> ImageData:
     )
     images = ((all_digits.images.int() * 255 + 8) // 16).to(torch.uint8)  # 16 -> 255, rounded
     labels = all_digits.labels
-    held_out = _one_in_five(labels)
+    held_out = one_in_five(labels)
     return ImageData(
         train=ImageSet(images[~held_out], labels[~held_out]),
         test=ImageSet(images[held_out], labels[held_out]),
@@ -242,7 +242,7 @@ def digits() -> ImageData:
     )
 
 
-def _one_in_five(labels: Tensor) -> Tensor:
+def one_in_five(labels: Tensor) -> Tensor:
     """A mask, always the same, that holds a fifth of each class."""
     random = np.random.RandomState(0)  # its stream is frozen, unlike that of newer generators
     mask = torch.zeros(len(labels), dtype=torch.bool)

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import torch
 
+from labnotes.train import distributed
+
 #: Least time between two checkpoints within an epoch.
 SECONDS = 30.0
 
@@ -45,7 +47,7 @@ class Checkpoint:
     Parameters
     ----------
     name
-        The file's name in :func:`runs_folder`, without an ending.
+        The file's name in :func:`runs_folder`, without an ending; or a path, the file itself.
     settings
         What must be the same when the run goes on: names and plain values.
     parts
@@ -59,14 +61,20 @@ class Checkpoint:
         If `name` is not a plain file name.
     """
 
-    def __init__(self, name: str, settings: dict, parts: dict):
-        if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name):
+    def __init__(self, name: str | Path, settings: dict, parts: dict):
+        if isinstance(name, Path):
+            self.path = name
+        elif isinstance(name, str) and re.fullmatch(r"\w[\w.-]*", name):
+            self.path = runs_folder() / f"{name}.pt"
+        else:
             raise ValueError(f"checkpoint is {name!r}: give a name of letters, digits, . _ and -")
-        self.path = runs_folder() / f"{name}.pt"
         self.settings, self.parts = settings, parts
         self._random: dict | None = None
         self._saved = time.monotonic()
+        self._asked = 0  # how often somebody wanted to know whether one is due
         self._proved = False  # whether a file of this run has been read back
+        if distributed.rank() > 0:  # process 0 reads and writes the files
+            return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._beside(".tmp").write_bytes(b"")
@@ -85,22 +93,30 @@ class Checkpoint:
         CheckpointError
             If there are checkpoints and none is whole, or if it has other settings.
         """
-        state = self._newest()
+        state = None
+        if distributed.rank() == 0 and (state := self._newest()):
+            self._compare(state["settings"])
+        state = distributed.of_process_0(state)
         if state is None:
             return
-        self._compare(state["settings"])
         for name, part in self.parts.items():
             if state["parts"][name]:  # a gradient scaler that is off has an empty state
                 part.load_state_dict(state["parts"][name])
-        self._random = state["random"]
+        self._random = state["random"][distributed.rank()]
 
     def restore_random(self) -> None:
         """Put the random generators where they were when the loaded checkpoint was saved."""
         _set_random_states(self._random)
 
     def due(self) -> bool:
-        """Whether the last checkpoint is old enough for another one."""
-        return time.monotonic() - self._saved >= SECONDS
+        """Whether the last checkpoint is old enough for another one.
+
+        Several processes follow the clock of process 0, and look at it every 10th time.
+        """
+        self._asked += 1
+        if distributed.processes() > 1 and self._asked % 10:
+            return False
+        return distributed.of_process_0(time.monotonic() - self._saved >= SECONDS)
 
     def save(self) -> None:
         """Save all parts and the random states, as they are between two steps.
@@ -113,8 +129,10 @@ class Checkpoint:
         state = {
             "settings": self.settings,
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
-            "random": _random_states(),
+            "random": distributed.of_all(_random_states()),  # each process has its own
         }
+        if distributed.rank() > 0:
+            return
         new = self._beside(".tmp")
         try:
             _write(new, state)

@@ -8,12 +8,14 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labnotes import runtime
+from labnotes.train import distributed
 from labnotes.train.checkpoint import Checkpoint, CheckpointError
 from labnotes.train.history import History
 from labnotes.train.measure import (
@@ -50,11 +52,14 @@ def fit(
     clip_norm: float | None = None,
     precision: str = "auto",
     compile: bool = False,
-    checkpoint: str | None = None,
+    checkpoint: str | Path | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> History:
     """Train `model` on `train` for `epochs` passes, validating on `valid` after each.
+
+    Started by ``torchrun`` in several processes, each computes its part of every batch, and all
+    take the same steps: see :mod:`labnotes.train.distributed`.
 
     Parameters
     ----------
@@ -86,8 +91,9 @@ def fit(
     compile
         Compile the model with ``torch.compile``.
     checkpoint
-        A name: save the run at each epoch's end and at most every 30 seconds, and go on from there
-        when called again. See :mod:`labnotes.train.checkpoint` for where and how.
+        A name, or the path of a file: save the run at each epoch's end and at most every 30
+        seconds, and go on from there when called again. See :mod:`labnotes.train.checkpoint` for
+        where and how.
     seed
         At the start of every epoch all random generators (Python's, NumPy's, torch's, those of a
         ``DataLoader``) are seeded from `seed` and the epoch's number, so that the order of the data
@@ -114,6 +120,7 @@ def fit(
         a schedule the number of epochs is such a setting; without one it may grow.
     """
     _check_arguments(model, train, valid, epochs, metrics, schedule, clip_norm, seed)
+    distributed.join()
     device = runtime.device()
     optimizer = _on_device(model, loss, optimizer, device)
     trained = [p for group in optimizer.param_groups for p in group["params"]]
@@ -131,20 +138,22 @@ def fit(
         saved = Checkpoint(checkpoint, settings, parts | {"history": history, "means": means})
         _resume(saved, history, epochs)
     net = torch.compile(model) if compile else model
+    replica = distributed.replicate(net)  # the net itself, unless several processes share the run
+    show = progress and distributed.rank() == 0
 
     done = len(history.steps) + len(means.sizes)
-    with rates, Progress(progress, epochs, _length(train), done) as bar:
+    with rates, Progress(show, epochs, _length(train), done) as bar:
         for epoch in range(len(history.epochs), epochs):
             model.train()
             ordered = _epoch(train, seed, epoch, len(means.sizes), saved)
-            for inputs, targets in device_batches(ordered, device):
+            for inputs, targets, share in device_batches(ordered, device):
                 rates.set(len(history.steps) + len(means.sizes))
                 optimizer.zero_grad()
                 with mixed:
-                    outputs = forward(net, inputs)
+                    outputs = forward(replica, inputs)
                     value = loss(outputs, targets)
-                means.add(inputs, loss=value, **measure(metrics, outputs, targets))
-                scaler.scale(value).backward()
+                means.add(inputs, share, loss=value, **measure(metrics, outputs, targets))
+                scaler.scale(value if share == 1 else share * value).backward()
                 if clip_norm is not None:
                     scaler.unscale_(optimizer)
                     nn.utils.clip_grad_norm_(trained, clip_norm)
@@ -156,6 +165,7 @@ def fit(
                     saved.save()
             _refuse_nan(history, means)
             row = {f"train_{name}": mean for name, mean in means.average().items()}
+            distributed.same_buffers(model)
             if valid is not None:
                 found = evaluate(net, valid, loss=loss, metrics=metrics, precision=amp)
                 row |= {f"valid_{name}": mean for name, mean in found.items()}
@@ -186,19 +196,19 @@ def seed_epoch(seed: int, epoch: int, train: Iterable | None = None) -> None:
             part.set_epoch(epoch)
 
 
-def _epoch(train: Iterable, seed: int, epoch: int, done: int, saved: Checkpoint | None) -> Iterator:
+def _epoch(train: Iterable, seed: int, epoch: int, done: int, saved: Checkpoint | None) -> Iterable:
     """The batches of an epoch, less the first `done`, which a run before this one has used."""
     from labnotes.data.batches import Batches
 
     seed_epoch(seed, epoch, train)
     if not done:
-        return iter(train)
-    skip = done
+        return distributed.own_random_numbers(train)
     if isinstance(train, Batches):  # they can start anywhere
         train.load_state_dict(train.state_dict() | {"batch": done})
-        skip = 0
-    batches = iter(train)
-    next(islice(batches, skip, skip), None)
+        batches = train
+    else:
+        batches = iter(train)
+        next(islice(batches, done, done), None)
     saved.restore_random()  # as they were after step `done`
     return batches
 
@@ -340,6 +350,7 @@ def _settings(model, train, optimizer, loss, metrics, rates: _Rates) -> dict:
         "model": _text(model),
         "loss": getattr(loss, "__name__", None) or _text(loss),
         "metrics": sorted(metrics),
+        "processes": distributed.processes(),
         "batches in an epoch": _length(train),
         "batch_size": getattr(train, "batch_size", None),
         "data seed": getattr(train, "seed", None),

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labnotes import runtime
+from labnotes.train import distributed
 from labnotes.train.place import autocast, device_batches, forward
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -65,7 +66,8 @@ def evaluate(
     """Mean loss and metrics of a model over all examples of `batches`.
 
     The model is moved to :func:`labnotes.runtime.device`, switched to evaluation (dropout off,
-    batch normalization by its running statistics) and put back as it was.
+    batch normalization by its running statistics) and put back as it was. Under ``torchrun`` each
+    process computes its part of each batch; all must call this, and all get the whole result.
 
     Parameters
     ----------
@@ -92,6 +94,7 @@ def evaluate(
     ValueError
         If there is no batch, or a batch is not a pair.
     """
+    distributed.join()
     device = runtime.device()
     model.to(device)
     if isinstance(loss, nn.Module):
@@ -99,11 +102,11 @@ def evaluate(
     metrics = default_metrics(loss) if metrics is None else metrics
     half, means = autocast(precision, device), Means()
     with _evaluating(model), torch.inference_mode():
-        for inputs, targets in device_batches(batches, device):
+        for inputs, targets, share in device_batches(batches, device):
             with half:
                 outputs = forward(model, inputs)
                 value = loss(outputs, targets)
-            means.add(inputs, loss=value, **measure(metrics, outputs, targets))
+            means.add(inputs, share, loss=value, **measure(metrics, outputs, targets))
     return means.average()
 
 
@@ -123,7 +126,8 @@ class Means:
     """Values of each batch, kept on the device until they are read, all in one go.
 
     Reading a number off a GPU makes Python wait for all work queued there. So a step only keeps
-    its tensors, and :meth:`read` fetches them together.
+    its tensors, and :meth:`read` fetches them together; where several processes share the run, it
+    also makes them the means of all.
     """
 
     def __init__(self):
@@ -135,8 +139,11 @@ class Means:
         self._waiting: dict[str, list[Tensor]] = {}
         self._started = time.perf_counter()
 
-    def add(self, inputs: Tensor | tuple, **values: Tensor) -> None:
-        """Note one batch: the values are means over its examples, one number each."""
+    def add(self, inputs: Tensor | tuple, share: float = 1.0, **values: Tensor) -> None:
+        """Note one batch: the values are means over its examples, one number each.
+
+        With a share of 0 (see :func:`labnotes.train.distributed.cut`) its examples do not count.
+        """
         for name, value in values.items():
             value = torch.as_tensor(value).detach()
             if value.dim():
@@ -145,13 +152,17 @@ class Means:
                     "it must be one number, the mean over the batch"
                 )
             self._waiting.setdefault(name, []).append(value)
-        self.sizes.append(len(inputs[0] if isinstance(inputs, tuple) else inputs))
+        size = len(inputs[0] if isinstance(inputs, tuple) else inputs)
+        self.sizes.append(size if share else 0)
 
     def read(self) -> dict[str, list[float]]:
-        for name, waiting in self._waiting.items():
-            if waiting:
-                self.values.setdefault(name, []).extend(torch.stack(waiting).tolist())
-        self._waiting = {}
+        if self._waiting:
+            new = {name: torch.stack(waiting).tolist() for name, waiting in self._waiting.items()}
+            first = len(self.values.get("loss", ()))
+            self.sizes[first:], new = distributed.average(self.sizes[first:], new)
+            for name, numbers in new.items():
+                self.values.setdefault(name, []).extend(numbers)
+            self._waiting = {}
         return self.values
 
     def average(self) -> dict[str, float]:
@@ -162,14 +173,15 @@ class Means:
         ValueError
             If there was no batch.
         """
-        total = sum(self.sizes)
-        if total == 0:
+        if not self.sizes:
             raise ValueError(
                 "there was no batch: give at least one, and nothing that can be iterated only once"
             )
+        found = self.read()
+        total = sum(self.sizes)
         return {
             name: math.fsum(n * v for n, v in zip(self.sizes, values, strict=True)) / total
-            for name, values in self.read().items()
+            for name, values in found.items()
         }
 
     def seconds(self) -> float:
@@ -177,7 +189,8 @@ class Means:
         return time.perf_counter() - self._started
 
     def state_dict(self) -> dict:
-        return {"sizes": self.sizes, "values": self.read(), "seconds": self.seconds()}
+        values = self.read()
+        return {"sizes": self.sizes, "values": values, "seconds": self.seconds()}
 
     def load_state_dict(self, state: dict) -> None:
         self.clear()

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor, nn
 
+from labnotes.train import distributed
+
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -50,15 +52,26 @@ def forward(model: nn.Module, inputs: Tensor | tuple) -> Tensor:
 def device_batches(batches: Iterable, device: torch.device) -> Iterator[tuple]:
     """The batches, on the device; images, ``(batch, channels, height, width)``, channels last.
 
+    ``(inputs, targets, share)``: all of the batch and 1, or where several processes share the run
+    this one's part and what it counts, see :func:`labnotes.train.distributed.cut`.
+
     Raises
     ------
     ValueError
         If a batch is not a pair.
     """
+    for inputs, targets, share in _parts(batches):
+        yield _to(inputs, device), _to(targets, device), share
+
+
+def _parts(batches: Iterable) -> Iterator[tuple]:
+    if hasattr(batches, "parts"):  # Batches: they make no more than the part
+        yield from batches.parts(distributed.cut)
+        return
     for number, batch in enumerate(batches):
         if not isinstance(batch, (tuple, list)) or len(batch) != 2:
             raise ValueError(f"batch {number} is {_what(batch)}: give pairs (inputs, targets)")
-        yield _to(batch[0], device), _to(batch[1], device)
+        yield distributed.part(*batch)
 
 
 def _to(value, device: torch.device):

@@ -1,0 +1,56 @@
+"""The two processes of the chapter on many GPUs: what they find is what plain torch finds alone."""
+
+import os
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from labnotes.train import workers
+
+
+@pytest.fixture(autouse=True)
+def on_the_cpu(monkeypatch):
+    monkeypatch.setenv("LABNOTES_DEVICE", "cpu")
+
+
+@pytest.fixture(scope="module")
+def call():
+    return workers.launch(2)
+
+
+def test_each_process_has_half_of_the_images_and_the_gradient_of_all(call):
+    found, printed = call
+    assert [each["images"] for each in found] == [[0, 32], [32, 64]]
+    assert printed.count("8 steps, last loss") == 2
+    x, y = workers.images(64)
+    for name, options in workers.NETS.items():
+        net = workers.net(**options)
+        torch.manual_seed(1)
+        F.cross_entropy(net(x.float() / 255), y).backward()
+        expected = torch.cat([p.grad.flatten() for p in net.parameters()])
+        gaps = [(torch.tensor(f["gradients"][name]) - expected).abs().max() for f in found]
+        assert gaps[0] == gaps[1] and (gaps[0] < 1e-6) == (name == "plain")
+
+
+def test_they_train_as_one_process_does(call):
+    before = dict(os.environ)
+    alone = workers.alone()
+    assert os.environ == before
+    for each in call[0]:
+        assert max(abs(a - b) for a, b in zip(each["losses"], alone, strict=True)) < 1e-5
+
+
+def test_every_time_is_measured(call):
+    for name in ("convolutional", "linear"):
+        assert all(call[0][0]["ms"][name][what] > 0 for what in ("alone", "together", "exchanging"))
+        assert call[0][1]["ms"][name]["together"] > 0
+
+
+def test_processes_that_fail_say_why(monkeypatch):
+    monkeypatch.setenv("LABNOTES_DEVICE", "nonsense")
+    monkeypatch.setattr(workers, "_device", lambda processes: {})
+    with pytest.raises(
+        RuntimeError, match="(?s)the processes failed.*LABNOTES_DEVICE is 'nonsense'"
+    ):
+        workers.launch(2)
