@@ -138,6 +138,14 @@ def test_the_small_net_halves_28_and_32_pixels_to_4_three_times(side, overlappin
         assert net(torch.empty(2, 1, side, side)).shape == (2, 10)
 
 
+def test_the_small_net_can_be_made_for_16_pixels():
+    net = on_meta(alexnet_small, width=8, image_size=16)
+    with torch.device("meta"):
+        assert net.features(torch.empty(2, 1, 16, 16)).shape == (2, 16, 2, 2)
+        assert net(torch.empty(2, 1, 16, 16)).shape == (2, 10)
+    assert net.classifier[0].in_features == 16 * 2 * 2
+
+
 def test_pooling_and_normalization_add_no_parameter_to_the_small_net():
     plain = on_meta(alexnet_small)
     for options in ({"lrn": True}, {"overlapping": False}, {"activation": "tanh"}):

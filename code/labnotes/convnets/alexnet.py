@@ -188,7 +188,7 @@ class AlexNet2012(nn.Module):
 
 
 class AlexNetSmall(nn.Module):
-    """AlexNet's eight layers for images of 28 to 32 pixels. Built by :func:`alexnet_small`."""
+    """AlexNet's eight layers for images of about 32x32 pixels. Built by :func:`alexnet_small`."""
 
     def __init__(
         self,
@@ -200,16 +200,23 @@ class AlexNetSmall(nn.Module):
         overlapping: bool,
         width: int,
         groups: int,
+        image_size: int,
     ):
         super().__init__()
-        _check(dropout, num_classes=num_classes, in_channels=in_channels, width=width)
+        _check(
+            dropout,
+            num_classes=num_classes,
+            in_channels=in_channels,
+            width=width,
+            image_size=image_size,
+        )
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation is {activation!r}: give 'relu' or 'tanh'")
         if not isinstance(groups, int) or groups < 1 or width % groups:
             raise ValueError(f"groups is {groups!r}: give a divisor of the width {width}")
         act = ACTIVATIONS[activation]
         norm = (lambda: LocalResponseNorm(groups=groups)) if lrn else nn.Identity
-        w = width
+        w, side = width, (image_size + 7) // 8  # three times halved, rounding up: 28 and 32 give 4
 
         def pool() -> nn.Module:  # either halves the height, rounding up
             if overlapping:
@@ -234,9 +241,9 @@ class AlexNetSmall(nn.Module):
             act(),
             pool(),  # (batch, 2w, 4, 4)
         )
-        self.avgpool = nn.AdaptiveAvgPool2d(4)  # changes nothing from 25x25 to 32x32
+        self.avgpool = nn.AdaptiveAvgPool2d(side)  # changes nothing at image_size
         self.classifier = nn.Sequential(
-            nn.Linear(2 * w * 4 * 4, 16 * w),
+            nn.Linear(2 * w * side * side, 16 * w),
             act(),
             nn.Dropout(dropout),
             nn.Linear(16 * w, 16 * w),
@@ -370,8 +377,9 @@ def alexnet_small(
     overlapping: bool = True,
     width: int = 16,
     groups: int = 1,
+    image_size: int = 32,
 ) -> AlexNetSmall:
-    """AlexNet's five convolutions and three linear layers, for images of 28x28 to 32x32 pixels.
+    """AlexNet's five convolutions and three linear layers, for images of about 32x32 pixels.
 
     Weights are drawn by fan-in (He et al. for ReLU, LeCun for tanh): the paper's standard deviation
     of 0.01 suits its wide layers, not narrow ones.
@@ -395,6 +403,9 @@ def alexnet_small(
         layers 16 times. 8 is enough for trials of seconds.
     groups
         Towers, as in :func:`alexnet_2012`.
+    image_size
+        Height and width that the first linear layer is made for: 25 to 32 pixels make the same
+        network. Others are pooled to its size.
 
     Raises
     ------
@@ -407,5 +418,5 @@ def alexnet_small(
     torch.Size([2, 10])
     """
     return AlexNetSmall(
-        num_classes, in_channels, activation, dropout, lrn, overlapping, width, groups
+        num_classes, in_channels, activation, dropout, lrn, overlapping, width, groups, image_size
     )

@@ -3,6 +3,7 @@
 from labnotes.data.batches import Batches, channel_statistics, random_crop, random_flip
 from labnotes.data.catalog import DatasetUnavailable
 from labnotes.data.folder import image_folder
+from labnotes.data.jitter import scale_jitter
 from labnotes.data.provenance import Provenance
 from labnotes.data.text import SentencePairs, english_french, tokenize
 from labnotes.data.vision import (
@@ -32,5 +33,6 @@ __all__ = [
     "photos",
     "random_crop",
     "random_flip",
+    "scale_jitter",
     "tokenize",
 ]

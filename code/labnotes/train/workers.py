@@ -173,6 +173,7 @@ def launch(processes: int = 2) -> tuple[list[dict], str]:
 
 
 def main() -> None:
+    """Work, tell of it, and let process 0 write what all have found to the file that is named."""
     found = distributed.of_all(work())
     if distributed.rank() > 0:
         return
