@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # Real data next to the checkout is used where it is there; without it the bundled data serve.
 export LABNOTES_DATA ?=
 
-.PHONY: book test serve notebooks test-colab lock clean
+.PHONY: book test serve notebooks test-colab bench lock clean
 
 book: .venv/.ready node_modules/.ready
 	$(PY) -m labnotes_site.build
@@ -24,6 +24,12 @@ notebooks: book
 # Every chapter's notebook in an environment like Colab's. `make test` runs one of them.
 test-colab: book
 	$(PY) -m pytest tests/book/test_colab.py -q --all-notebooks
+
+# Ours against d2l's own training (about half an hour), then what the loop costs over a bare step.
+# Results with machine, versions and date: benchmarks/results.
+bench: .venv/.ready
+	$(PY) benchmarks/against_d2l.py --all --save
+	$(PY) benchmarks/loop_overhead.py
 
 lock: .venv/.ready
 	.venv/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-annotate -q -o requirements.txt

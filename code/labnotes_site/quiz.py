@@ -20,7 +20,7 @@ class quiz_question(nodes.General, nodes.Element):
     """A question with its options."""
 
 
-class quiz_stem(nodes.General, nodes.Element):
+class quiz_stem(nodes.General, nodes.TextElement):
     """The words of the question: the group's legend."""
 
 
@@ -28,7 +28,7 @@ class quiz_option(nodes.General, nodes.Element):
     """One answer; `right` says whether it is the one."""
 
 
-class quiz_choice(nodes.General, nodes.Element):
+class quiz_choice(nodes.General, nodes.TextElement):
     """The words of an answer: the label of its radio button."""
 
 

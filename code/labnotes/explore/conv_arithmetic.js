@@ -198,12 +198,13 @@ function render({ model, el }) {
     const used = new Set(all.map(({ a, b }) => `${a},${b}`));
     const width = Math.max(el.clientWidth, 260);
     const beside = Math.floor((width - 48) / (wide + state.f + m)); // all three in one row
-    const cell = Math.min(34, beside >= 24 ? beside : Math.floor(width / Math.max(wide, m, state.f)));
-    grid(0, `input ${state.n}×${state.n}${edge ? `, padded ${wide}×${wide}` : ""}`, wide, -edge, cell, (r, c) => {
+    const cellOf = (side) => Math.min(34, beside >= 24 ? beside : Math.floor(width / side));
+    const cell = cellOf(m);
+    grid(0, `input ${state.n}×${state.n}${edge ? `, padded ${wide}×${wide}` : ""}`, wide, -edge, cellOf(wide), (r, c) => {
       const pad = r < 0 || c < 0 || r >= state.n || c >= state.n;
       return { x: pad ? 0 : state.image[r][c], pad, lit: weights.has(`${r},${c}`), weight: weights.get(`${r},${c}`) };
     });
-    grid(1, `kernel ${state.f}×${state.f}`, state.f, 0, cell, (a, b) => ({ x: state.kernel[a][b], lit: used.has(`${a},${b}`) }));
+    grid(1, `kernel ${state.f}×${state.f}`, state.f, 0, cellOf(state.f), (a, b) => ({ x: state.kernel[a][b], lit: used.has(`${a},${b}`) }));
     const made = outputs(state);
     grid(2, `output ${m}×${m}`, m, 0, cell, (r, c) => ({ x: made[r][c], lit: r === state.row && c === state.column }));
     place = { cell, m };

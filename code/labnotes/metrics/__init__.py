@@ -11,9 +11,11 @@ from labnotes.metrics.bleu import (
     corpus_bleu,
     ngrams,
 )
+from labnotes.metrics.paired import McNemar, mcnemar, paired_bootstrap
 
 __all__ = [
     "BleuScore",
+    "McNemar",
     "bleu",
     "bleu_d2l",
     "brevity_penalty",
@@ -21,5 +23,7 @@ __all__ = [
     "clipped_precision",
     "closest_length",
     "corpus_bleu",
+    "mcnemar",
     "ngrams",
+    "paired_bootstrap",
 ]
