@@ -43,7 +43,7 @@ def code_cells(chapter):
 
 
 def test_the_book_has_its_chapters():
-    assert len(book()) >= 19
+    assert len(book()) >= 17
 
 
 def test_front_matter_says_what_the_site_needs(chapter):
