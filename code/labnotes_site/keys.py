@@ -81,7 +81,8 @@ def module_file(name: str, code_root: Path) -> Path | None:
     return None
 
 
-def _imports(source: str, module: str = "", is_package: bool = False) -> set[str]:
+@cache  # most chapters import the same modules
+def _imports(source: str, module: str = "", is_package: bool = False) -> frozenset[str]:
     """Names of modules of the package that `source` may import (some may be functions)."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
@@ -94,7 +95,7 @@ def _imports(source: str, module: str = "", is_package: bool = False) -> set[str
                 parts = parts[: len(parts) - node.level + is_package]
                 base = ".".join(parts + ([node.module] if node.module else []))
             names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
-    return {n for n in names if n == PACKAGE or n.startswith(f"{PACKAGE}.")}
+    return frozenset(n for n in names if n == PACKAGE or n.startswith(f"{PACKAGE}."))
 
 
 def module_closure(sources: list[str], code_root: Path) -> dict[str, Path]:

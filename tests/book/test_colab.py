@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import shutil
@@ -12,10 +13,10 @@ from pathlib import Path
 import pytest
 from built_book import HTML, ROOT, book
 
-#: What Colab brings, as far as the notebooks rely on it.
+#: What Colab brings, as far as the notebooks rely on it; torch as the book's own environment has
+#: it, so that a release of today cannot meet a limit that this machine sets for pip.
 START = [
-    "torch",
-    "torchvision",
+    *(f"{name}=={importlib.metadata.version(name)}" for name in ("torch", "torchvision")),
     "numpy",
     "matplotlib",
     "pip",
