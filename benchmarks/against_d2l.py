@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import gzip
+import importlib.metadata
 import json
 import os
 import resource
@@ -76,8 +77,27 @@ def network(name: str) -> nn.Module:
     return builders[name]()
 
 
-def train_with_d2l(name: str, work: Work, seed: int, folder: Path) -> nn.Module:
-    """d2l's Trainer, its data pipeline with its four workers, its SGD."""
+class Clock:
+    """Wall time, and CPU time of this process and of the children that it has waited for."""
+
+    def __init__(self):
+        self.start, self.used = time.perf_counter(), self._cpu()
+
+    def read(self) -> dict[str, float]:
+        return {
+            "seconds": time.perf_counter() - self.start,
+            "cpu_seconds": self._cpu() - self.used,
+        }
+
+    @staticmethod
+    def _cpu() -> float:
+        who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        used = [resource.getrusage(each) for each in who]
+        return sum(u.ru_utime + u.ru_stime for u in used)
+
+
+def train_with_d2l(name: str, work: Work, seed: int, folder: Path) -> tuple[nn.Module, dict]:
+    """d2l's Trainer, its data pipeline with its four workers, its SGD; and the time of it."""
     os.chdir(folder / "run")  # d2l reads ../data
     import matplotlib
 
@@ -93,7 +113,7 @@ def train_with_d2l(name: str, work: Work, seed: int, folder: Path) -> nn.Module:
     def part(data, count):
         return data if count >= len(data) else torch.utils.data.Subset(data, range(count))
 
-    yield  # the clock starts here
+    clock = Clock()
     torch.manual_seed(seed)
     data = d2l.FashionMNIST(batch_size=128)
     data.train, data.val = part(data.train, work.images), part(data.val, work.test_images)
@@ -104,11 +124,11 @@ def train_with_d2l(name: str, work: Work, seed: int, folder: Path) -> nn.Module:
         model = Wrapped(network(name), work.rate)
     model.board.display = False
     d2l.Trainer(max_epochs=work.epochs).fit(model, data)
-    yield model.net
+    return model.net, clock.read()
 
 
-def train_with_ours(name: str, work: Work, seed: int, same: bool):
-    """labnotes.train.fit on Batches; with d2l's recipe, or with ours."""
+def train_with_ours(name: str, work: Work, seed: int, same: bool) -> tuple[nn.Module, dict]:
+    """labnotes.train.fit on Batches, with d2l's recipe or with ours; and the time of it."""
     from labnotes import runtime
     from labnotes.data import Batches, channel_statistics, fashion_mnist
     from labnotes.train import fit, one_cycle
@@ -120,7 +140,7 @@ def train_with_ours(name: str, work: Work, seed: int, same: bool):
             return torch.optim.Adam(parameters, lr=work.our_rate)
         return torch.optim.SGD(parameters, lr=work.our_rate, momentum=0.9, nesterov=True)
 
-    yield  # the clock starts here
+    clock = Clock()
     runtime.seed_everything(seed)
     data = fashion_mnist()
     images, labels = data.train.images[: work.images], data.train.labels[: work.images]
@@ -136,7 +156,7 @@ def train_with_ours(name: str, work: Work, seed: int, same: bool):
         schedule=None if same else one_cycle(), seed=seed, progress=False,
     )  # fmt: skip
     model.mean, model.std = mean, std
-    yield model
+    return model, clock.read()
 
 
 def xavier(layer: nn.Module) -> None:
@@ -159,28 +179,13 @@ def accuracy(model: nn.Module, count: int) -> float:
     return right / count
 
 
-def cpu_seconds() -> float:
-    """Of this process and of the children that it has waited for."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(u.ru_utime + u.ru_stime for u in used)
-
-
 def one_run(name: str, side: str, work: Work, seed: int, folder: Path) -> dict:
     if side == "d2l":
-        steps = train_with_d2l(name, work, seed, folder)
+        model, times = train_with_d2l(name, work, seed, folder)
     else:
-        steps = train_with_ours(name, work, seed, same=side == "same")
-    next(steps)  # imports
-    start, used = time.perf_counter(), cpu_seconds()
-    model = next(steps)
-    seconds, cpu = time.perf_counter() - start, cpu_seconds() - used
+        model, times = train_with_ours(name, work, seed, same=side == "same")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # KiB on Linux
-    return {
-        "seconds": seconds,
-        "cpu_seconds": cpu,
-        "accuracy": accuracy(model, work.test_images),
-        "peak_mib": peak,
-    }
+    return times | {"accuracy": accuracy(model, work.test_images), "peak_mib": peak}
 
 
 def unpacked_data(folder: Path) -> None:
@@ -234,7 +239,7 @@ def machine() -> dict:
 
     return runtime.describe() | {
         "torchvision": torchvision.__version__,
-        "d2l": "1.0.3",
+        "d2l": importlib.metadata.version("d2l"),
         "cores": os.cpu_count(),
         "load before": round(os.getloadavg()[0], 2),
         "date": datetime.date.today().isoformat(),

@@ -14,6 +14,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from labnotes.checks import check_positive
+
 #: The letters of an input's axes, by their number.
 AXES = {2: "NC", 3: "NCL", 4: "NCHW", 5: "NCDHW"}
 
@@ -334,7 +336,7 @@ class BatchNorm(nn.Module):
         track_running_stats: bool = True,
     ):
         super().__init__()
-        _check_count(num_features=num_features)
+        check_positive(num_features=num_features)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         _add_affine(self, (num_features,), affine, affine)
         mean, var, batches = torch.zeros(num_features), torch.ones(num_features), torch.tensor(0)
@@ -409,7 +411,7 @@ class GroupNorm(nn.Module):
 
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True):
         super().__init__()
-        _check_count(num_channels=num_channels)
+        check_positive(num_channels=num_channels)
         _check_groups(num_groups, num_channels)
         self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
         _add_affine(self, (num_channels,), affine, affine)
@@ -437,7 +439,7 @@ class InstanceNorm(nn.Module):
 
     def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = False):
         super().__init__()
-        _check_count(num_features=num_features)
+        check_positive(num_features=num_features)
         self.num_features, self.eps = num_features, eps
         _add_affine(self, (num_features,), affine, affine)
 
@@ -502,14 +504,8 @@ def _check_channels(x: Tensor, channels: int) -> None:
 
 
 def _check_groups(num_groups: int, channels: int) -> None:
-    _check_count(num_groups=num_groups)
+    check_positive(num_groups=num_groups)
     if channels % num_groups:
         raise ValueError(
             f"num_groups is {num_groups}, there are {channels} channels: give a divisor of these"
         )
-
-
-def _check_count(**numbers) -> None:
-    for name, value in numbers.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"{name} is {value!r}: give a positive integer")

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from labnotes import cli, convnets
+from labnotes.files import replacing
 from labnotes.train import evaluate, recipes
 from labnotes.train.recipes import RECIPES, load
 
@@ -236,8 +237,12 @@ def test_a_full_disk_leaves_the_model_of_before(pictures, tmp_path, monkeypatch)
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(recipes.os, "fsync", full)
+    monkeypatch.setattr("labnotes.files.os.fsync", full)
     with pytest.raises(OSError, match="No space"):
-        recipes._write(tmp_path / "out" / "model.pt", lambda file: file.write(b"half"))
+        recipes.train(
+            "lenet", str(pictures), tmp_path / "out", size=12, epochs=1, resume=True, progress=False
+        )
+    with pytest.raises(OSError, match="No space"), replacing(tmp_path / "out" / "model.pt") as file:
+        file.write(b"half")
     assert (tmp_path / "out" / "model.pt").read_bytes() == before
     assert not (tmp_path / "out" / "model.pt.tmp").exists()

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from labnotes.checks import check_positive
+
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
 
@@ -280,9 +282,7 @@ def _initialise_by_fan_in(net: nn.Module, activation: str) -> None:
 
 
 def _check(dropout: float, **numbers) -> None:
-    for name, value in numbers.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} is {value!r}: give a positive integer")
+    check_positive(**numbers)
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout is {dropout!r}: give a probability from 0 to below 1")
 

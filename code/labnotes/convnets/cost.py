@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -59,14 +60,14 @@ def cost(model: nn.Module, image: tuple[int, int, int] = (3, 224, 224)) -> Cost:
     """
     with torch.device("meta"):
         images = torch.zeros(1, *image)
-    copy = _meta_copy(model).eval()
+    twin = _meta_copy(model).eval()
     outputs = []
-    for layer in copy.modules():
+    for layer in twin.modules():
         if isinstance(layer, COUNTED):
             layer.register_forward_hook(lambda _, __, out: outputs.append(out.numel()))
     try:
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            copy(images)
+            twin(images)
     except RuntimeError as error:
         raise ValueError(
             f"the model does not take an image of {'x'.join(map(str, image))} "
@@ -81,8 +82,6 @@ def cost(model: nn.Module, image: tuple[int, int, int] = (3, 224, 224)) -> Cost:
 
 def _meta_copy(model: nn.Module) -> nn.Module:
     """The same modules with parameters that have a shape and no numbers."""
-    import copy
-
     known = {id(t): t.to("meta") for t in [*model.parameters(), *model.buffers()]}
     return copy.deepcopy(model, memo=known)
 

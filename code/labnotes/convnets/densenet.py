@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from labnotes.checks import check_positive
+
 
 class DenseLayer(nn.Module):
     """Batch norm, ReLU, convolution: `growth_rate` new maps from all maps so far.
@@ -223,9 +225,7 @@ def _initialise(model: nn.Module) -> None:
 def _check(blocks, growth_rate, num_classes, in_channels, compression) -> None:
     counts = {"growth_rate": growth_rate, "num_classes": num_classes, "in_channels": in_channels}
     counts |= {f"blocks[{i}]": count for i, count in enumerate(blocks)}
-    for name, value in counts.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} is {value!r}: give a positive integer")
+    check_positive(**counts)
     if not 0 < compression <= 1:
         raise ValueError(f"compression is {compression}: give a part above 0, up to 1")
 

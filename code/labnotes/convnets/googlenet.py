@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from labnotes.checks import check_positive
 from labnotes.train.measure import accuracy
 
 
@@ -120,7 +121,7 @@ class Inception(nn.Module):
         batch_norm: bool = True,
     ):
         super().__init__()
-        _check_positive(
+        check_positive(
             in_channels=in_channels,
             ch1x1=ch1x1,
             ch3x3red=ch3x3red,
@@ -243,7 +244,7 @@ class GoogLeNet(nn.Module):
         transform_input: bool = False,
     ):
         super().__init__()
-        _check_positive(num_classes=num_classes, in_channels=in_channels)
+        check_positive(num_classes=num_classes, in_channels=in_channels)
         if transform_input and in_channels != 3:
             raise ValueError(
                 f"transform_input is for images of 3 channels, in_channels is {in_channels}: "
@@ -383,7 +384,7 @@ def small_inception(
     >>> small_inception(192, 256).branch2[0].conv
     Conv2d(192, 96, kernel_size=(1, 1), stride=(1, 1), bias=False)
     """
-    _check_positive(in_channels=in_channels, out_channels=out_channels)
+    check_positive(in_channels=in_channels, out_channels=out_channels)
     if out_channels % 16:
         raise ValueError(
             f"out_channels is {out_channels}: give a multiple of 16, so that every path has a "
@@ -502,9 +503,9 @@ def googlenet_small(
     >>> googlenet_small(width=32)(torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 10])
     """
-    _check_positive(num_classes=num_classes, in_channels=in_channels, width=width)
+    check_positive(num_classes=num_classes, in_channels=in_channels, width=width)
     for count in blocks:
-        _check_positive(blocks=count)
+        check_positive(blocks=count)
     least = 3 if aux_logits else 1
     if sum(blocks) < least:
         raise ValueError(
@@ -611,9 +612,3 @@ def _initialise(model: nn.Module, batch_norm: bool) -> None:
             else:
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 nn.init.zeros_(layer.bias)
-
-
-def _check_positive(**numbers) -> None:
-    for name, value in numbers.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"{name} is {value!r}: give a positive integer")

@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from labnotes.checks import check_positive
+
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
 POOLINGS = {"avg": nn.AvgPool2d, "max": nn.MaxPool2d}
 
@@ -228,7 +230,7 @@ class LeNet5(nn.Module):
         codes: torch.Tensor | None = None,
     ):
         super().__init__()
-        _check_positive(num_classes=num_classes, in_channels=in_channels)
+        check_positive(num_classes=num_classes, in_channels=in_channels)
         if output not in ("rbf", "linear"):
             raise ValueError(f"output is {output!r}: give 'rbf' (the paper's) or 'linear'")
         self.c1 = nn.Conv2d(in_channels, 6, 5)
@@ -297,7 +299,7 @@ class LeNet(nn.Module):
         image_size: int = 28,
     ):
         super().__init__()
-        _check_positive(num_classes=num_classes, in_channels=in_channels)
+        check_positive(num_classes=num_classes, in_channels=in_channels)
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation is {activation!r}: give one of {_names(ACTIVATIONS)}")
         if pooling not in POOLINGS:
@@ -389,12 +391,6 @@ def _check_images(x: torch.Tensor, channels: int, side: int) -> None:
             f"the images are {tuple(x.shape)}, this net reads (batch, {channels}, {side}, {side}): "
             "pad or resize them, or build the net for them"
         )
-
-
-def _check_positive(**numbers) -> None:
-    for name, value in numbers.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} is {value!r}: give a positive integer")
 
 
 def _names(options: dict) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from labnotes.checks import check_positive
+
 
 def mlpconv(
     in_channels: int,
@@ -62,9 +64,9 @@ def mlpconv(
         raise ValueError(
             f"channels is {channels}: give three numbers, one for each convolution, or one for all"
         )
-    _check_positive(in_channels=in_channels, kernel_size=kernel_size, stride=stride)
+    check_positive(in_channels=in_channels, kernel_size=kernel_size, stride=stride)
     for number in channels:
-        _check_positive(channels=number)
+        check_positive(channels=number)
     first, second, third = channels
     layers = [
         nn.Conv2d(in_channels, first, kernel_size, stride=stride, padding=padding),
@@ -139,7 +141,7 @@ def nin(
     >>> sum(p.numel() for p in nin(num_classes=10, in_channels=1).parameters())
     1992166
     """
-    _check_positive(num_classes=num_classes, in_channels=in_channels)
+    check_positive(num_classes=num_classes, in_channels=in_channels)
     features = nn.Sequential(  # for 224x224 images
         mlpconv(in_channels, 96, 11, stride=4),  # (batch, 96, 54, 54)
         nn.MaxPool2d(3, stride=2),  # (batch, 96, 26, 26)
@@ -194,7 +196,7 @@ def nin_small(
     >>> sum(p.numel() for p in nin_small(in_channels=3).parameters())
     966986
     """
-    _check_positive(num_classes=num_classes, in_channels=in_channels, width=width)
+    check_positive(num_classes=num_classes, in_channels=in_channels, width=width)
     middle, narrow = max(1, round(width * 5 / 6)), max(1, round(width / 2))
     features = nn.Sequential(  # for 32x32 images
         mlpconv(in_channels, (width, middle, narrow), 5, padding=2),  # (batch, narrow, 32, 32)
@@ -217,9 +219,3 @@ def _initialise(model: nn.Module) -> None:
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
-
-
-def _check_positive(**numbers) -> None:
-    for name, value in numbers.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"{name} is {value!r}: give a positive integer")

@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from labnotes.checks import check_positive
+
 SHORTCUTS = ("A", "B", "C", "none")
 
 
@@ -242,7 +244,7 @@ class ResNet(nn.Module):
         **options,
     ):
         super().__init__()
-        _check_positive(num_classes=num_classes, in_channels=in_channels)
+        check_positive(num_classes=num_classes, in_channels=in_channels)
         if small_input:
             self.conv1 = nn.Conv2d(in_channels, 64, 3, padding=1, bias=False)
         else:
@@ -308,12 +310,6 @@ def _initialise(model: nn.Module) -> None:
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-
-
-def _check_positive(**numbers) -> None:
-    for name, value in numbers.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} is {value!r}: give a positive integer")
 
 
 def resnet18(
@@ -440,6 +436,6 @@ def resnet_cifar(
     """
     if not isinstance(depth, int) or depth < 8 or depth % 6 != 2:
         raise ValueError(f"depth is {depth!r}: give 6n+2 layers, such as 8, 14, 20, 32, 44 or 56")
-    _check_positive(num_classes=num_classes, in_channels=in_channels, width=width)
+    check_positive(num_classes=num_classes, in_channels=in_channels, width=width)
     shortcut = "none" if plain else shortcut
     return CifarResNet(depth // 6, shortcut, num_classes, in_channels, width)

@@ -14,6 +14,8 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
+from labnotes.checks import check_positive
+
 #: Convolutions in each of the five blocks (table 1). In C the third of a block is 1x1.
 CONFIGS = {
     "A": (1, 1, 2, 2, 2),
@@ -65,7 +67,7 @@ def vgg_block(
     >>> vgg_block(2, 3, 64)(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 64, 16, 16])
     """
-    _check_positive(num_convs=num_convs, in_channels=in_channels, out_channels=out_channels)
+    check_positive(num_convs=num_convs, in_channels=in_channels, out_channels=out_channels)
     if last_kernel not in (1, 3):
         raise ValueError(f"last_kernel is {last_kernel!r}: give 3, or 1 as in configuration C")
     layers: list[nn.Module] = []
@@ -162,7 +164,7 @@ class VGG(nn.Module):
         dropout: float = 0.5,
     ):
         super().__init__()
-        _check_positive(channels=channels, grid=grid, hidden=hidden, num_classes=num_classes)
+        check_positive(channels=channels, grid=grid, hidden=hidden, num_classes=num_classes)
         self.positions: list[str] = []
         self.features = features
         self.avgpool = nn.AdaptiveAvgPool2d(grid)
@@ -198,12 +200,6 @@ def _initialise(model: nn.Module) -> None:
 def _positions(config: str) -> list[str]:
     counts = enumerate(CONFIGS[config], 1)
     return [f"{block}_{place}" for block, count in counts for place in range(1, count + 1)]
-
-
-def _check_positive(**numbers) -> None:
-    for name, value in numbers.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} is {value!r}: give a positive integer")
 
 
 def vgg(
@@ -244,7 +240,7 @@ def vgg(
     ...     sum(p.numel() for p in vgg("C").parameters())
     133638952
     """
-    _check_positive(num_classes=num_classes, in_channels=in_channels)
+    check_positive(num_classes=num_classes, in_channels=in_channels)
     model = VGG(
         make_features(config, in_channels, CHANNELS, batch_norm),
         num_classes=num_classes,
@@ -295,7 +291,7 @@ def vgg_small(
     >>> vgg_small(config="E")(torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 10])
     """
-    _check_positive(num_classes=num_classes, in_channels=in_channels, width=width)
+    check_positive(num_classes=num_classes, in_channels=in_channels, width=width)
     if not isinstance(image_size, int) or image_size < 8:
         raise ValueError(
             f"image_size is {image_size!r}: give at least 8 pixels, for three poolings"

@@ -92,7 +92,8 @@ def _report_failure(name: str, case: Case, problem: str) -> None:
 
 
 def _text(value: Any) -> str:
-    text = repr(value)
+    # A tensor's values are what a reader wants to see, not the function that its gradient goes to.
+    text = repr(value.detach() if isinstance(value, torch.Tensor) else value)
     return text if len(text) <= 300 else text[:297] + "..."
 
 

@@ -59,7 +59,7 @@ def dense_forward(answer: Callable) -> Iterator[Case]:
         x = torch.randn(2, channels, 4, 5, generator=draw)
         yield Case(
             call=f"dense_forward of {len(growths)} convolutions, x of shape {tuple(x.shape)}",
-            got=_detached(answer(convolutions, x.clone())),
+            got=answer(convolutions, x.clone()),
             expected=_expected(convolutions, x),
             tolerance=1e-4,
             hint="join along dim=1, in the order input, first layer, second layer, ...",
@@ -74,7 +74,3 @@ def _expected(convolutions: list[nn.Conv2d], x: torch.Tensor) -> torch.Tensor:
         new = sum(F.conv2d(m, w, padding=1) for m, w in zip(maps, weights, strict=True))
         maps.append(new + convolution.bias.detach()[:, None, None])
     return torch.cat(maps, 1)
-
-
-def _detached(value):
-    return value.detach() if isinstance(value, torch.Tensor) else value

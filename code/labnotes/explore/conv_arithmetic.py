@@ -15,6 +15,7 @@ from labnotes.convnets.convolution import (
     conv_transpose_output_size,
 )
 from labnotes.explore.base import Explorer
+from labnotes.plot import BLUE, GREEN, INK, ORANGE
 
 HERE = Path(__file__)
 LARGEST = {"input": 8, "kernel": 5}
@@ -252,10 +253,6 @@ class ConvArithmeticExplorer(Explorer):
             f'height="{height}" role="img" font-family="sans-serif" font-size="12">'
             f"<title>{self.describe()}</title>{''.join(parts)}</svg>"
         )
-
-
-# As labnotes.plot: legible on white and on the dark theme.
-BLUE, ORANGE, GREEN, INK = "#0072B2", "#E69F00", "#009E73", "#7A7F87"
 
 
 def _output_side(size, kernel, stride, padding, dilation, transposed) -> int:

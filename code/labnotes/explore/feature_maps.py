@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,10 @@ from torch import nn
 
 from labnotes.convnets.receptive_field import ReceptiveField, receptive_field_of
 from labnotes.explore.base import Explorer
+from labnotes.plot import INK, VERMILION
 
 HERE = Path(__file__)
 LOW, HIGH = (247, 251, 255), (0, 62, 110)  # colours of a channel's least and greatest value
-VERMILION, INK = "#D55E00", "#7A7F87"
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,7 @@ class FeatureMapExplorer(Explorer):
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * width + gap} {height + 24}" '
             f'width="{2 * width + gap}" height="{height + 24}" role="img" font-family="sans-serif" '
-            f'font-size="13"><title>{_escaped(self.describe())}</title>'
+            f'font-size="13"><title>{escape(self.describe())}</title>'
             f'<svg width="{width}" height="{height}"><image href="{self.photo}" width="{width}" '
             f'height="{height}"/>{field}</svg>'
             f'<svg x="{width + gap}" width="{width}" height="{height}"><image href="{picture}" '
@@ -242,8 +243,8 @@ class FeatureMapExplorer(Explorer):
             f'height="{one["rows"] * cell:g}" preserveAspectRatio="none" '
             f'style="image-rendering:pixelated"/>{unit}</svg>'
             f'<g fill="{INK}"><text y="{height + 17}">what the unit sees</text>'
-            f'<text x="{width + gap}" y="{height + 17}">{_escaped(one["name"])}, channel '
-            f"{_escaped(self._channel_name())}: {low:.2f} to {high:.2f}</text></g></svg>"
+            f'<text x="{width + gap}" y="{height + 17}">{escape(one["name"])}, channel '
+            f"{escape(self._channel_name())}: {low:.2f} to {high:.2f}</text></g></svg>"
         )
 
 
@@ -293,10 +294,6 @@ def _data_uri(picture: torch.Tensor, **how) -> str:
     Image.fromarray(pixels).save(file, **how)
     text = base64.b64encode(file.getvalue()).decode("ascii")
     return f"data:image/{how['format'].lower()};base64,{text}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
 
 
 def _in_range(name: str, number: int, count: int) -> int:

@@ -16,6 +16,7 @@ from labnotes.convnets.receptive_field import (
     receptive_field,
 )
 from labnotes.explore.base import Explorer
+from labnotes.plot import BLUE, INK
 
 HERE = Path(__file__)
 
@@ -130,9 +131,6 @@ class ReceptiveFieldExplorer(Explorer):
             f'<g stroke="{BLUE}" stroke-opacity="0.4">{"".join(lines)}</g>'
             f'<g stroke="{INK}">{"".join(cells)}</g><g fill="{INK}">{"".join(labels)}</g></svg>'
         )
-
-
-BLUE, INK = "#0072B2", "#7A7F87"  # as labnotes.plot: legible on white and on the dark theme
 
 
 def _layer(one: Layer | dict) -> Layer:

@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from labnotes.files import replacing
+
 
 @dataclass
 class History:
@@ -94,18 +96,11 @@ class History:
             never sees a half of it.
         """
         self._need_an_epoch()
-        path = Path(path)
-        temporary = path.with_name(path.name + ".tmp")
-        try:
-            with open(temporary, "w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, fieldnames=list(self.last))
-                writer.writeheader()
-                writer.writerows(self.epochs)
-            os.replace(temporary, path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        return path
+        with replacing(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(self.last))
+            writer.writeheader()
+            writer.writerows(self.epochs)
+        return Path(path)
 
     def state_dict(self) -> dict:
         return {"steps": self.steps, "epochs": self.epochs}

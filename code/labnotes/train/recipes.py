@@ -28,6 +28,7 @@ from labnotes.data import (
     random_crop,
     random_flip,
 )
+from labnotes.files import replacing
 from labnotes.train import distributed
 from labnotes.train.fit import fit
 from labnotes.train.history import History
@@ -248,7 +249,8 @@ def train(
     )
     if distributed.rank() == 0:
         history.to_csv(folder / "history.csv")
-        _write(folder / "history.png", lambda file: _draw(history).savefig(file, format="png"))
+        with replacing(folder / "history.png") as file:
+            _draw(history).savefig(file, format="png")
         saved = {
             "recipe": name,
             "classes": list(found.classes),
@@ -261,7 +263,8 @@ def train(
             "epochs": history.epochs,
             "weights": {key: value.cpu() for key, value in model.state_dict().items()},
         }
-        _write(folder / "model.pt", lambda file: torch.save(saved, file))
+        with replacing(folder / "model.pt") as file:
+            torch.save(saved, file)
     return history
 
 
@@ -340,17 +343,3 @@ def _draw(history: History):
     below.set(xlabel="epoch", ylabel="accuracy (%)")
     below.legend()
     return figure
-
-
-def _write(path: Path, write: Callable) -> None:
-    """Let `write` fill a file of another name and rename it: a reader never sees half of it."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with open(temporary, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
