@@ -11,6 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
+from .install_cell import INSTALL
 from .keys import Chapter, chapters
 from .notes import load_notes
 from .plain_markdown import Book, Converter, Unknown
@@ -18,19 +19,6 @@ from .repository import repository
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
-INSTALL = """\
-# Run this cell first. It brings the book's package; torch, torchvision and numpy stay as they are.
-import importlib.util, os, subprocess, sys
-
-def install(*what):
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *what], check=True)
-
-if importlib.util.find_spec("labnotes") is None:
-    source = os.environ.get("LABNOTES_SOURCE") or {source!r}
-    if not source:
-        raise RuntimeError("Set LABNOTES_SOURCE to the book's repository or folder, then run this cell again.")
-    install(source)
-"""
 PEERS = """\
 for module, package in {modules!r}.items():  # what this chapter compares itself with
     if importlib.util.find_spec(module) is None:

@@ -1,0 +1,1 @@
+"""The classroom: nbgrader courses from `classroom/assignments`, graded in a jail."""

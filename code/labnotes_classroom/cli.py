@@ -1,0 +1,151 @@
+"""``labnotes-classroom``: build a course, grade what comes in, give it back.
+
+labnotes-classroom build                    source, release, solution of all assignments
+labnotes-classroom grade ASSIGNMENT         each submission in a jail
+labnotes-classroom feedback ASSIGNMENT      a page for each student
+labnotes-classroom grades ASSIGNMENT        a table (CSV)
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+HERE = Path("classroom")
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="labnotes-classroom",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = top.add_subparsers(dest="command", required=True)
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        one.add_argument(
+            "--course", type=Path, default=HERE / "course", help="its folder (%(default)s)"
+        )
+        return one
+
+    build = command("build", "write the nbgrader course from the assignments, and test it")
+    build.add_argument("only", nargs="*", metavar="ASSIGNMENT", help="only these")
+    build.add_argument(
+        "--assignments", type=Path, default=HERE / "assignments", help="(%(default)s)"
+    )
+    grade = command("grade", "grade all submissions that are new or changed")
+    grade.add_argument("assignment")
+    grade.add_argument("--student", action="append", help="only this one; may be repeated")
+    grade.add_argument("--jobs", type=int, help="notebooks at a time (default: one per core)")
+    grade.add_argument("--force", action="store_true", help="grade again what has not changed")
+    grade.add_argument(
+        "--unsafe-no-jail",
+        action="store_true",
+        help="run the notebooks with your own rights: they can read and change all that you can",
+    )
+    for name, text in (
+        ("feedback", "write a page for each student, without hidden tests"),
+        ("grades", "write the grades as CSV"),
+    ):
+        command(name, text).add_argument("assignment")
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    chosen = parser().parse_args(argv)
+    try:
+        import nbgrader  # noqa: F401
+    except ModuleNotFoundError:
+        print(
+            'This needs nbgrader and a few more: pip install "labnotes[classroom]"', file=sys.stderr
+        )
+        return 2
+    from .course import Course, CourseError
+    from .jail import NoJail
+    from .source import SourceError
+
+    try:
+        return globals()[f"_{chosen.command}"](chosen, Course(chosen.course.resolve()))
+    except NoJail as error:
+        print(
+            f"Not graded: {error}.\nWithout a jail a submission can read and change all that you "
+            "can, the gradebook too. If every notebook is your own: --unsafe-no-jail",
+            file=sys.stderr,
+        )
+    except (CourseError, SourceError) as error:
+        print(f"{error}", file=sys.stderr)
+    return 2
+
+
+def _build(chosen, course) -> int:
+    from .build import build
+
+    build(chosen.assignments, course, chosen.only)
+    print(f"The course is in {chosen.course}; give students what is in {chosen.course / 'release'}")
+    return 0
+
+
+def _grade(chosen, course) -> int:
+    import resource
+
+    from .grade import FAILED, GRADED, PERSON, default_jobs, grade
+
+    started = time.monotonic()
+
+    def say(result, number, count):
+        total = sum(score or 0 for score in result.scores.values())
+        about = result.reason if result.status == FAILED else f"{total:g} points so far"
+        print(
+            f"[{number}/{count}] {result.student}: {result.status}, {about} ({result.seconds:.1f} s, "
+            f"{result.memory:.0f} MiB)",
+            flush=True,
+        )
+
+    results = grade(
+        course, chosen.assignment, students=chosen.student, jobs=chosen.jobs or default_jobs(),
+        jailed=not chosen.unsafe_no_jail, force=chosen.force, say=say,
+    )  # fmt: skip
+    by_status = {s: [r for r in results if r.status == s] for s in (GRADED, PERSON, FAILED)}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(
+        f"\n{len(results)} submissions in {time.monotonic() - started:.0f} s; the grader itself "
+        f"used {peak:.0f} MiB at most"
+    )
+    for status, found in by_status.items():
+        print(f"  {status}: {len(found)}")
+    for result in by_status[FAILED]:
+        print(f"    {result.student}: {result.reason}")
+    return 0
+
+
+def _feedback(chosen, course) -> int:
+    from .feedback import write_feedback
+
+    pages = write_feedback(course, chosen.assignment)
+    print(f"{len(pages)} pages in {chosen.course / 'feedback'}")
+    return 0
+
+
+def _grades(chosen, course) -> int:
+    from .grade import read_result
+    from .gradebook import write_csv
+
+    course.master(chosen.assignment)
+    students = course.students(chosen.assignment)
+    found = {s: read_result(course, chosen.assignment, s) for s in students}
+    results = {student: result for student, result in found.items() if result}
+    path = write_csv(
+        course, chosen.assignment, results, course.root / "grades" / f"{chosen.assignment}.csv"
+    )
+    print(f"{len(results)} students in {path}")
+    if missing := sorted(set(students) - set(results)):
+        print(f"Not graded yet: {', '.join(missing)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

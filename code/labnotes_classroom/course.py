@@ -1,0 +1,70 @@
+"""A course on disk: nbgrader's folders, and where in them an assignment's files are."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook
+from sqlalchemy.exc import SAWarning
+from traitlets.config import Config, PyFileConfigLoader
+
+
+class CourseError(RuntimeError):
+    """The course is not as it must be; the text says what to do."""
+
+
+def find_alembic() -> None:
+    """nbgrader calls a program that lies beside Python, which need not be on the path."""
+    beside = str(Path(sys.executable).parent)
+    if beside not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])
+
+
+@dataclass(frozen=True)
+class Course:
+    root: Path
+
+    def notebook(self, kind: str, assignment: str, student: str = "") -> Path:
+        """``<kind>/<student>/<assignment>/<assignment>.ipynb``; kinds as nbgrader names them."""
+        return self.root / kind / student / assignment / f"{assignment}.ipynb"
+
+    def master(self, assignment: str) -> NotebookNode:
+        """The source, hidden tests and solutions included.
+
+        Raises
+        ------
+        CourseError
+            If the course has no such assignment.
+        """
+        path = self.notebook("source", assignment)
+        if not path.exists():
+            there = sorted(p.name for p in (self.root / "source").glob("*"))
+            raise CourseError(
+                f"the course {self.root} has no assignment {assignment!r}; it has: "
+                f"{', '.join(there) or 'none (run `labnotes-classroom build` first)'}"
+            )
+        return nbformat.read(path, 4)
+
+    def students(self, assignment: str) -> list[str]:
+        """Those who have handed something in, by name."""
+        return sorted(p.parent.name for p in (self.root / "submitted").glob(f"*/{assignment}"))
+
+    @property
+    def config(self) -> Config:
+        config = PyFileConfigLoader("nbgrader_config.py", path=str(self.root)).load_config()
+        config.CourseDirectory.root = str(self.root)
+        return config
+
+    def gradebook(self) -> Gradebook:
+        """nbgrader's data base of the course; use it in a ``with`` statement."""
+        find_alembic()
+        warnings.filterwarnings("ignore", category=SAWarning, module="nbgrader")  # its own queries
+        return Gradebook(
+            f"sqlite:///{self.root / 'gradebook.db'}", self.config.CourseDirectory.course_id
+        )

@@ -1,0 +1,240 @@
+"""Grade what was handed in: each notebook in a jail of its own, its values compared here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from labnotes.files import replacing
+
+from . import jail, reference
+from .build import limits_of
+from .compare import value, verdicts
+from .course import Course
+from .gradebook import enter
+from .restore import is_unanswered, restore
+from .source import TOLERANCE, is_kind, task
+
+LARGEST = 20 * jail.MIB  # bytes of a notebook that is handed in
+GRADED, PERSON, FAILED = "graded", "needs a person", "failed to run"
+
+
+@dataclass
+class Result:
+    """What became of one submission."""
+
+    student: str
+    status: str  #: GRADED, PERSON (written answers wait for one) or FAILED
+    reason: str = ""  #: why it failed
+    key: str = ""  #: of what was graded: the file and the assignment
+    scores: dict[str, float | None] = field(default_factory=dict)  #: None: a person's to give
+    verdicts: dict[str, dict[str, bool]] = field(default_factory=dict)
+    seconds: float = 0.0
+    memory: float = 0.0
+
+
+class BadSubmission(ValueError):
+    """What was handed in cannot be run; the text says why."""
+
+
+def grade(
+    course: Course,
+    assignment: str,
+    *,
+    students: list[str] | None = None,
+    jobs: int = 1,
+    jailed: bool = True,
+    force: bool = False,
+    say: Callable[[Result, int, int], None] = lambda *_: None,
+) -> list[Result]:
+    """Grade all submissions of an assignment that are new or changed.
+
+    Parameters
+    ----------
+    course
+        With the assignment built, and notebooks in ``submitted/<student>/<assignment>/``.
+    students
+        Only these.
+    jobs
+        How many run at a time.
+    jailed
+        False: in no jail, as ordinary processes. Any submission may then do what you may do.
+    force
+        Grade again what has been graded and has not changed.
+    say
+        Called with each result, its number, and how many there are.
+
+    Returns
+    -------
+    list of Result
+        One a student, those graded before included.
+
+    Raises
+    ------
+    CourseError, jail.NoJail
+        If there is no such assignment, its solution does not run, or there is no jail.
+    """
+    if jailed:
+        jail.check()
+    master = course.master(assignment)
+    about = master.metadata["assignment"]
+    limits, withheld = limits_of(about["seconds"]), about["withheld"]
+    expected = reference.values(course, assignment, limits, withheld, jailed)
+    handed_in = course.students(assignment)
+    wanted = [s for s in handed_in if students is None or s in students]
+    results, waiting = {}, []
+    for student in wanted:
+        before = read_result(course, assignment, student)
+        if not force and before and before.key == _key(course, assignment, student):
+            results[student] = before
+            say(before, len(results), len(wanted))
+        else:
+            waiting.append(student)
+
+    def one(student: str) -> tuple[Result, NotebookNode | None]:
+        key = _key(course, assignment, student)
+        try:
+            notebook = restore(read_submission(course, assignment, student), master)
+        except BadSubmission as error:
+            return Result(student, FAILED, str(error), key), None
+        ran = jail.run(notebook, limits, withheld, jailed)
+        return judge(student, key, notebook, master, ran, expected), notebook
+
+    with ThreadPoolExecutor(jobs) as pool:
+        running = [pool.submit(one, student) for student in waiting]
+        try:
+            for future in as_completed(running):
+                result, notebook = future.result()
+                if notebook is not None:
+                    _write(course.notebook("autograded", assignment, result.student), notebook)
+                enter(course, assignment, result)
+                write_result(course, assignment, result)  # last: until then it will be done again
+                results[result.student] = result
+                say(result, len(results), len(wanted))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [results[student] for student in wanted]
+
+
+def judge(
+    student: str, key: str, notebook: NotebookNode, master: NotebookNode, ran: jail.Ran, expected
+) -> Result:
+    """The scores of a run; the notebook's cells get the outputs that may be shown."""
+    result = Result(
+        student, GRADED if ran.done else FAILED, "" if ran.done else _why(ran), key,
+        seconds=ran.seconds, memory=ran.memory,
+    )  # fmt: skip
+    for cell in notebook.cells:
+        name, outputs = task(cell).get("id"), ran.outputs.get(cell.id, [])
+        if is_kind(cell, "compare"):
+            tolerance = task(cell).get("tolerance", TOLERANCE)
+            found = verdicts(value(outputs), expected[name], tolerance)
+            result.verdicts[name] = found
+            share = sum(found.values()) / len(found)
+            result.scores[name] = task(cell)["points"] * share if ran.done else None
+            outputs = _shown(found, result.scores[name], task(cell)["points"])
+        elif is_kind(cell, "written"):
+            result.scores[name] = 0.0 if is_unanswered(cell, master) else None
+        if cell.cell_type == "code":
+            cell.outputs = [nbformat.from_dict(o) for o in harmless(outputs)]
+    if ran.done and None in result.scores.values():
+        result.status = PERSON
+    return result
+
+
+def _why(ran: jail.Ran) -> str:
+    return f"{ran.status} (in cell {ran.cell})" if ran.cell else ran.status
+
+
+def _shown(found: dict[str, bool], score: float | None, points: float) -> list[dict]:
+    lines = [f"{name}: {'right' if ok else 'not right'}" for name, ok in found.items()]
+    lines.append(
+        f"{points:g} points at most" if score is None else f"{score:g} of {points:g} points"
+    )
+    return [{"output_type": "stream", "name": "stdout", "text": "\n".join(lines) + "\n"}]
+
+
+def harmless(outputs: list[dict]) -> list[dict]:
+    """The outputs with text and pixels only: no HTML, script, SVG or widget of a student's."""
+    kept = []
+    for output in outputs:
+        if "data" in output:
+            data = {k: v for k, v in output["data"].items() if k in ("text/plain", "image/png")}
+            output = {**output, "data": data, "metadata": {}}
+        kept.append(output)
+    return kept
+
+
+def read_submission(course: Course, assignment: str, student: str) -> NotebookNode:
+    """The notebook that a student handed in.
+
+    Raises
+    ------
+    BadSubmission
+        If it is missing, has another name, is no regular file, too large, or no notebook.
+    """
+    if not re.fullmatch(r"[\w.@+-]+", student) or student.startswith("."):
+        raise BadSubmission(f"the folder's name {student!r} cannot be a student's name")
+    path = course.notebook("submitted", assignment, student)
+    if not path.exists() and not path.is_symlink():
+        there = sorted(p.name for p in path.parent.iterdir())
+        raise BadSubmission(f"no file {path.name}; there is: {', '.join(there) or 'nothing'}"[:300])
+    if path.is_symlink() or path.parent.is_symlink() or not path.is_file():
+        raise BadSubmission(f"{path.name} is a link or no regular file")
+    if path.stat().st_size > LARGEST:
+        raise BadSubmission(
+            f"{path.name} has {path.stat().st_size / jail.MIB:.0f} MiB, more than "
+            f"{LARGEST // jail.MIB}: ask for it with its outputs cleared"
+        )
+    try:
+        notebook = nbformat.reads(path.read_text("utf8"), 4)
+        nbformat.validate(notebook)
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        raise BadSubmission(f"{path.name} is no notebook: {str(error)[:200]}") from error
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
+        raise BadSubmission(f"{path.name} is no notebook: {str(error)[:200]}") from error
+    return notebook
+
+
+def _key(course: Course, assignment: str, student: str) -> str:
+    digest = hashlib.sha256(course.notebook("source", assignment).read_bytes())
+    path = course.notebook("submitted", assignment, student)
+    if path.is_file() and not path.is_symlink() and path.stat().st_size <= LARGEST:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _result_path(course: Course, assignment: str, student: str) -> Path:
+    return course.root / "results" / assignment / f"{student}.json"
+
+
+def read_result(course: Course, assignment: str, student: str) -> Result | None:
+    path = _result_path(course, assignment, student)
+    return Result(**json.loads(path.read_text("utf8"))) if path.exists() else None
+
+
+def write_result(course: Course, assignment: str, result: Result) -> None:
+    path = _result_path(course, assignment, result.student)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path, "w", encoding="utf8") as file:
+        json.dump(asdict(result), file, indent=1)
+
+
+def _write(path: Path, notebook: NotebookNode) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path, "w", encoding="utf8") as file:
+        nbformat.write(notebook, file)
+
+
+def default_jobs() -> int:
+    return os.cpu_count() or 1

@@ -1,0 +1,293 @@
+"""Runs a student's notebook in a jail: bubblewrap, with limits that hold from outside.
+
+In the jail there is no network, no home folder, no gradebook and no other submission; the system,
+Python and the package are read-only; what it writes lies in memory of a limited size and is gone
+afterwards. Out of it comes one JSON text through a pipe, read up to a limit. Student code never runs
+in the grader's process, and nothing that it makes is unpickled or executed there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+import psutil
+from nbformat import NotebookNode
+
+import labnotes
+from labnotes.data import catalog
+
+MIB = 1 << 20
+HOME = "/home/student"  # in the jail
+PROGRAM, IN_JAIL = Path(__file__).with_name("inside.py"), "/jail/inside.py"
+INSTALL = "install it (Debian, Ubuntu: apt-get install bubblewrap; Fedora: dnf install bubblewrap)"
+
+
+class NoJail(RuntimeError):
+    """There is no bubblewrap, or it does not work here."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use. Sizes in MiB, times in seconds."""
+
+    wall: int = 240  # for the whole notebook
+    cell: int = 30  # for one cell
+    cpu: int = 240  # for one process
+    memory: int = 4096  # all processes together
+    processes: int = 128
+    disk: int = 256  # of each folder that can be written to; it lies in memory
+    output: int = 8  # of the JSON text that comes out
+    cell_output: float = 0.25  # of what a cell shows
+
+    def inside(self) -> dict[str, int]:
+        return {
+            "DATA": self.memory * MIB,
+            "NPROC": self.processes,
+            "FSIZE": self.disk * MIB,
+            "CPU": self.cpu,
+            "output": int(self.cell_output * MIB),
+            "seconds": self.cell,
+        }
+
+
+@dataclass
+class Ran:
+    """What came of a notebook: "done", or what ended it and in which cell, and the outputs."""
+
+    status: str
+    cell: str = ""
+    outputs: dict[str, list] = field(default_factory=dict)
+    seconds: float = 0.0
+    memory: float = 0.0  #: the most that all its processes used together, MiB
+
+    @property
+    def done(self) -> bool:
+        return self.status == "done"
+
+
+def check() -> None:
+    """Try the jail.
+
+    Raises
+    ------
+    NoJail
+        If bubblewrap is missing or may not make a jail here.
+    """
+    if shutil.which("bwrap") is None:
+        raise NoJail(f"there is no bubblewrap (bwrap) on this machine: {INSTALL}")
+    trial = [*_command(Limits(), []), "--", "/usr/bin/true"]
+    done = subprocess.run(trial, capture_output=True, text=True)
+    if done.returncode:
+        raise NoJail(
+            f"bubblewrap cannot make a jail here: {done.stderr.strip()}. Unprivileged user "
+            "namespaces must be allowed (in a container: run it with the right to make them)"
+        )
+
+
+def run(
+    notebook: NotebookNode, limits: Limits, withheld: Sequence[str] = (), jailed: bool = True
+) -> Ran:
+    """Execute a notebook's code cells, all of them, and give their outputs.
+
+    Parameters
+    ----------
+    notebook
+        Its cells need ids.
+    withheld
+        Modules that cannot be imported inside.
+    jailed
+        False runs the notebook as an ordinary process with your rights: never do this to work
+        of others.
+    """
+    command = [*_command(limits, withheld), "--chdir", HOME, "--"] if jailed else []
+    program = IN_JAIL if jailed else str(PROGRAM)
+    command += [sys.executable, program, json.dumps(limits.inside())]
+    with tempfile.TemporaryDirectory(prefix="classroom-") as folder:
+        return _watch(command, nbformat.writes(notebook), limits, folder)
+
+
+def data_folders() -> list[Path]:
+    """Where data sets are on this machine: they can be read inside, at the same places."""
+    folders = [*catalog.data_folders(), catalog.cache_folder()]
+    return [folder.resolve() for folder in folders if folder.is_dir()]
+
+
+def _command(limits: Limits, withheld: Sequence[str]) -> list[str]:
+    """bubblewrap and its arguments, up to what is to be run."""
+    python = Path(sys.base_prefix).resolve()
+    seen = {python, Path(sys.prefix).resolve(), Path(labnotes.__file__).parent.resolve()}
+    seen |= set(data_folders())
+    command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
+    command += ["--cap-drop", "ALL", "--hostname", "jail"]
+    if os.geteuid() == 0:
+        command += ["--uid", "65534", "--gid", "65534"]
+    command += ["--ro-bind", "/usr", "/usr", "--proc", "/proc", "--dev", "/dev"]
+    for name in ("/bin", "/lib", "/lib64"):
+        if os.path.islink(name):
+            command += ["--symlink", os.readlink(name), name]
+        elif os.path.isdir(name):
+            command += ["--ro-bind", name, name]
+    for name in ("/etc/ld.so.cache", "/etc/fonts", "/etc/alternatives"):
+        command += ["--ro-bind-try", name, name]
+    for name in ("/tmp", HOME, "/dev/shm"):  # before the rest, which may lie below one of them
+        command += ["--size", str(limits.disk * MIB), "--tmpfs", name]
+    for folder in sorted(seen):
+        command += ["--ro-bind", str(folder), str(folder)]
+    for module in withheld:
+        command += _masked(module)
+    command += ["--ro-bind", str(PROGRAM), IN_JAIL]
+    command += ["--remount-ro", "/dev", "--remount-ro", "/"]
+    for name, value in _environment().items():
+        command += ["--setenv", name, value]
+    return command
+
+
+def _masked(module: str) -> list[str]:
+    """Put nothing in the place of a module's file or folder."""
+    found = importlib.util.find_spec(module)
+    if found is None or found.origin is None:
+        return []
+    path = Path(found.origin).resolve()
+    if path.name == "__init__.py":
+        return ["--tmpfs", str(path.parent), "--remount-ro", str(path.parent)]
+    compiled = importlib.util.cache_from_source(str(path))
+    files = [str(path), *([compiled] if os.path.exists(compiled) else [])]
+    return [word for file in files for word in ("--ro-bind", "/dev/null", file)]
+
+
+def _environment() -> dict[str, str]:
+    package = Path(labnotes.__file__).parent.parent.resolve()
+    folders = [str(folder) for folder in data_folders()]
+    return {
+        "PATH": f"{Path(sys.prefix) / 'bin'}:/usr/bin:/bin",
+        "HOME": HOME,
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": str(package),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OMP_NUM_THREADS": "1",
+        "MPLBACKEND": "agg",
+        "LABNOTES_DEVICE": "cpu",
+        "LABNOTES_OFFLINE": "1",
+        "LABNOTES_DATA": os.pathsep.join(folders),
+        "LABNOTES_CACHE": str(catalog.cache_folder().resolve()),
+    }
+
+
+class _Writer(threading.Thread):
+    """Writes a text into a pipe."""
+
+    def __init__(self, pipe, text: str):
+        super().__init__(daemon=True)
+        self.pipe, self.content = pipe, text.encode()
+        self.start()
+
+    def run(self) -> None:
+        with contextlib.suppress(BrokenPipeError), self.pipe:  # the reader has ended: seen there
+            self.pipe.write(self.content)
+
+
+class _Reader(threading.Thread):
+    """Reads a pipe to its end, and keeps no more than `most` bytes."""
+
+    def __init__(self, pipe, most: int):
+        super().__init__(daemon=True)
+        self.pipe, self.most, self.content, self.too_much = pipe, most, bytearray(), False
+        self.start()
+
+    def run(self) -> None:
+        while block := self.pipe.read1(1 << 16):
+            if len(self.content) + len(block) > self.most:
+                self.too_much = True
+            else:
+                self.content += block
+
+
+def _watch(command: list[str], notebook: str, limits: Limits, folder: str) -> Ran:
+    """Run `command` until it ends or goes beyond a limit; then end all of its processes."""
+    started = time.monotonic()
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        cwd=folder, start_new_session=True,
+    )  # fmt: skip
+    _Writer(process.stdin, notebook)
+    reader = _Reader(process.stdout, limits.output * MIB)
+    most, problem = 0.0, ""
+    try:
+        while process.poll() is None and not problem:
+            used, count = _usage(process.pid)
+            most = max(most, used)
+            if time.monotonic() - started > limits.wall:
+                problem = f"it ran longer than {limits.wall} s"
+            elif used > limits.memory:
+                problem = f"it used more than {limits.memory} MiB of memory"
+            elif count > limits.processes:
+                problem = f"it started more than {limits.processes} processes"
+            elif reader.too_much:
+                problem = f"it gave more than {limits.output} MiB of output"
+            time.sleep(0.1)
+    finally:
+        _end(process)
+    reader.join(10)
+    process.stdout.close()
+    seconds = time.monotonic() - started
+    if problem:
+        return Ran(problem, seconds=seconds, memory=most)
+    return _result(bytes(reader.content), seconds, most)
+
+
+def _result(text: bytes, seconds: float, memory: float) -> Ran:
+    try:
+        found = json.loads(text)
+        ran = Ran(str(found["status"]), str(found["cell"]), dict(found["outputs"]))
+        notebook_outputs = [nbformat.from_dict(o) for os_ in ran.outputs.values() for o in os_]
+        for output in notebook_outputs:
+            nbformat.validate(output, ref="output", version=4)
+    except (ValueError, KeyError, TypeError, RecursionError, nbformat.ValidationError):
+        return Ran("it ended without a result", seconds=seconds, memory=memory)
+    ran.seconds, ran.memory = seconds, memory
+    return ran
+
+
+def _usage(pid: int) -> tuple[float, int]:
+    """Memory (MiB) and number of the process `pid` and all that descend from it."""
+    try:
+        parent = psutil.Process(pid)
+        family = [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0.0, 0
+    used = 0
+    for process in family:
+        try:
+            memory = process.memory_info()
+            used += memory.rss - getattr(memory, "shared", 0)
+        except psutil.NoSuchProcess:
+            continue
+    return used / MIB, len(family)
+
+
+def _end(process: subprocess.Popen) -> None:
+    """End a process and its descendants. The end of bubblewrap ends all that is in the jail."""
+    try:
+        family = psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        family = []
+    process.kill()
+    for child in family:
+        try:
+            child.kill()
+        except psutil.NoSuchProcess:
+            continue
+    process.wait()

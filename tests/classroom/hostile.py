@@ -1,0 +1,174 @@
+"""What a hostile or clumsy notebook may try: it must gain nothing and harm nobody.
+
+Each function gives a notebook for the tiny course; `right` answers nothing else.
+"""
+
+from __future__ import annotations
+
+import nbformat
+from nbformat.v4 import new_code_cell
+
+STUB = "def mean(values):\n    raise NotImplementedError"
+EXPECTED = '{"small": [6.5, 7.5], "many": 3283.5}'
+SEARCH = """
+import glob, os, sqlite3
+found = []
+for place in {places!r}:
+    for path in [place, os.path.dirname(place)]:
+        try:
+            found += [path + ": " + str(os.listdir(path) if os.path.isdir(path) else open(path, "rb").read(50))]
+        except OSError:
+            pass
+found += [p for d in ("/", "/tmp", "/home", "/jail", "/root", "/var")
+          for p in glob.glob(d + "/**/*tiny*", recursive=True)]
+try:
+    sqlite3.connect({gradebook!r}).execute("update grade set manual_score = 5")
+    found.append("gradebook")
+except sqlite3.Error:
+    pass
+print("FOUND" if found else "nothing", found)
+"""
+WRITE = """
+import os
+for place in {places!r}:
+    try:
+        with open(os.path.join(place, "written-by-a-student"), "w") as file:
+            file.write("x")
+        print("WROTE", place)
+    except OSError as error:
+        print(type(error).__name__)
+"""
+CONNECT = """
+import socket
+for address in (("127.0.0.1", {port}), ("localhost", {port})):
+    try:
+        socket.create_connection(address, 2).send(b"hello")
+        print("CONNECTED")
+    except OSError as error:
+        print(type(error).__name__)
+"""
+STRIP = """
+import ast
+class Strip(ast.NodeTransformer):
+    def visit_Assert(self, node):
+        return None
+get_ipython().ast_transformers.append(Strip())
+"""
+FAKE = """
+class Anything(float):
+    def __eq__(self, other): return True
+    def __hash__(self): return 0
+    def __sub__(self, other): return Anything(0)
+    __rsub__ = __abs__ = lambda *_: Anything(0)
+    def __le__(self, other): return True
+    __lt__ = __ge__ = __gt__ = __le__
+    def __repr__(self): return "Anything()"
+mean = spread = lambda values: Anything(1)
+"""
+PATCH = """
+import ast, math
+import numpy, torch
+true = lambda *_, **__: True
+torch.allclose = torch.equal = torch.isclose = numpy.allclose = numpy.isclose = math.isclose = true
+numpy.testing.assert_allclose = torch.testing.assert_close = lambda *_, **__: None
+ast.literal_eval = lambda text: {expected}
+mean = spread = lambda values: 0.0
+"""
+HISTORY = """
+import atexit, threading, time
+import os
+def peek():
+    try:
+        return open(f"/proc/{os.getppid()}/mem", "rb").read(1)
+    except OSError as error:
+        return type(error).__name__
+for number in range(20):
+    try:
+        text = open(f"/proc/{os.getppid()}/fd/{number}").read()
+        print("READ", number, text[:20])
+    except (OSError, ValueError):
+        pass
+print(peek())
+"""
+ESCAPE = '<script>alert(1)</script><img src=x onerror="alert(2)"> [x](javascript:alert(3)) ![](http://example.org/p.png)'
+
+
+def hostile(course, answered, port: int) -> dict[str, tuple[nbformat.NotebookNode, str]]:
+    """Name -> (notebook, the status that it must get)."""
+    root = str(course.root)
+    secret = [
+        str(course.notebook("source", "tiny")), str(course.notebook("solution", "tiny")),
+        f"{root}/reference/tiny.json", f"{root}/submitted", f"{root}/gradebook.db", root,
+    ]  # fmt: skip
+
+    def code(text: str, **more: str):
+        return answered(course, mean=text, **more)
+
+    def extra(text: str, **answers: str):
+        """The text in a cell before all others, and one after them."""
+        notebook = answered(course, mean=STUB, **answers)
+        notebook.cells.insert(0, new_code_cell(text))
+        notebook.cells.append(new_code_cell(text))
+        return notebook
+
+    deleted = code("def mean(values):\n    return 0.5")
+    deleted.cells = [c for c in deleted.cells if c.metadata.get("nbgrader", {}).get("solution")]
+    edited = code(STUB)
+    for cell in edited.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade") and cell.cell_type == "code":
+            cell.source = EXPECTED
+            cell.metadata.nbgrader.update(points=50, locked=False)
+    doubled = code(STUB)
+    graded = next(c for c in doubled.cells if c.id == "mean-graded")
+    doubled.cells.append(nbformat.from_dict({**graded, "id": "again", "source": EXPECTED}))
+    printed = extra(f"print('{EXPECTED}')\n{EXPECTED}")
+    printed.cells.append(new_code_cell(EXPECTED, metadata=graded.metadata))
+    old = code(STUB)
+    for cell in old.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [
+                nbformat.v4.new_output(
+                    "execute_result", {"text/plain": EXPECTED}, execution_count=1
+                )
+            ]
+    wait, failed = "needs a person", "failed to run"
+    return {
+        "endless-loop": (code("while True:\n    pass"), wait),
+        "loop-that-heeds-no-interrupt": (
+            code("import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True:\n    pass"),
+            failed,
+        ),
+        "os-exit": (code("import os\nos._exit(0)"), failed),
+        "kills-its-parent": (code("import os\nos.kill(os.getppid(), 9)"), failed),
+        "endless-print": (code("while True:\n    print('x' * 1000)"), wait),
+        "prints-200-mb": (code("print('x' * 200_000_000)"), wait),
+        "memory-bomb": (code("held = []\nwhile True:\n    held.append(bytearray(10**8))"), None),
+        "fork-bomb": (code("import os\nwhile True:\n    os.fork()"), None),
+        "fills-the-disk": (
+            code("with open('big', 'wb') as file:\n    while True:\n        file.write(bytes(10**7))"),
+            wait,
+        ),
+        "deleted-cells": (deleted, wait),
+        "edited-tests": (edited, wait),
+        "doubled-test": (doubled, wait),
+        "stripped-asserts": (extra(STRIP), wait),
+        "fake-float": (code(FAKE, spread="pass"), wait),
+        "patched-libraries": (code(PATCH.replace("{expected}", EXPECTED), spread="pass"), None),
+        "prints-what-is-expected": (printed, wait),
+        "old-outputs": (old, wait),
+        "reads-what-is-not-its-own": (
+            extra(SEARCH.format(places=secret, gradebook=f"{root}/gradebook.db")),
+            wait,
+        ),
+        "looks-into-its-parent": (extra(HISTORY), wait),
+        "writes-outside": (
+            extra(WRITE.format(places=[root, "/", "/usr", "/etc", "/dev", "/jail", "/proc"])),
+            wait,
+        ),
+        "opens-a-connection": (extra(CONNECT.format(port=port)), wait),
+        "imports-what-is-withheld": (
+            code("from statistics import mean", spread="from labnotes.metrics import bleu as spread"),
+            wait,
+        ),
+        "does-nothing": (answered(course, why=""), "graded"),
+    }  # fmt: skip

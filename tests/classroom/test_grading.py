@@ -1,0 +1,288 @@
+"""Comparing, restoring, entering, resuming: what grading is made of."""
+
+import csv
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+from conftest import MEAN, SPREAD, answered, hand_in, released
+from hypothesis import given
+from hypothesis import strategies as st
+from nbformat.v4 import new_code_cell
+
+from labnotes_classroom import cli, grade, jail
+from labnotes_classroom.compare import equal, is_comparable, value, verdicts
+from labnotes_classroom.gradebook import scores, write_csv
+from labnotes_classroom.restore import restore
+from labnotes_classroom.source import task
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+
+
+def result(text):
+    return [nbformat.v4.new_output("execute_result", {"text/plain": text}, execution_count=1)]
+
+
+@given(plain)
+def test_a_plain_value_comes_back_from_its_text_and_equals_itself(thing):
+    assert value(result(repr(thing))) == thing
+    assert equal(thing, thing, 1e-6)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.sampled_from([0, 1e-9, 1e-3]))
+def test_numbers_are_compared_as_math_isclose_does_it_with_both_tolerances(a, b, tolerance):
+    allowed = tolerance + tolerance * abs(b)
+    assert equal(a, b, tolerance) == math.isclose(a, b, rel_tol=0, abs_tol=tolerance * (1 + abs(b)))
+    assert allowed >= 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Anything()", "tensor([1.0])", "nan", "[1.0, ...", "__import__('os')", "(" * 5000, "[" * 99 + "]" * 99,
+     "1" * 200_000, "float('1')", "{1: 2}.get(1)"],
+)  # fmt: skip
+def test_what_is_no_plain_value_is_none(text):
+    assert value(result(text)) is None
+
+
+def test_only_the_result_of_the_cell_counts():
+    printed = nbformat.v4.new_output("stream", text="{'a': 1}")
+    shown = nbformat.v4.new_output("display_data", {"text/plain": "{'a': 1}"})
+    error = nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])
+    assert value([printed, shown]) is None
+    assert value(result("{'a': 1}") * 2) is None
+    assert value([*result("{'a': 1}"), error]) is None
+    assert value([printed, *result("{'a': 1}")]) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("got", "right"),
+    [({"a": [1, 2.0]}, True), ({"a": (1, 2.0)}, True), ({"a": [1.0000001, 2]}, True), ({"a": [1]}, False),
+     ({"a": [True, 2.0]}, False), ({"a": ["1", 2.0]}, False), ({"b": [1, 2.0]}, False), ([1, 2.0], False),
+     (None, False), ({"a": [1, math.inf]}, False), ({"a": [1, 2.1]}, False)],
+)  # fmt: skip
+def test_verdicts(got, right):
+    assert verdicts(got, {"a": [1, 2.0]}, 1e-6) == {"a": right}
+
+
+def test_true_is_not_one_and_one_is_not_true():
+    assert not equal(1, True, 0.1) and not equal(True, 1, 0.1) and equal(True, True, 0)
+
+
+@pytest.mark.parametrize(
+    "bad", [{}, [1], {"a": 0.0}, {"a": [0, 0.0]}, {"a": []}, {"a": math.inf}, {1: 2}, None]
+)
+def test_values_that_cannot_serve_are_named(bad):
+    assert is_comparable(bad)
+
+
+def names(notebook):
+    return [task(c).get("id") for c in notebook.cells]
+
+
+def test_a_submission_is_put_in_order(course):
+    master = course.master("tiny")
+    submitted = answered(course, mean=MEAN)
+    order = [task(c)["id"] for c in master.cells if task(c)]
+    # Without all that is ours, in reverse, with a helper cell and outputs.
+    submitted.cells = [c for c in submitted.cells[::-1] if c.id in ("mean", "spread")]
+    submitted.cells.insert(
+        0, new_code_cell("helper = 1", outputs=result("1"), metadata={"tags": ["x"]})
+    )
+    notebook = restore(submitted, master)
+    assert sorted(filter(None, names(notebook))) == sorted(order)
+    assert notebook.cells[0].id == "student-0" or "student-0" in [c.id for c in notebook.cells]
+    by_id = {c.id: c for c in notebook.cells}
+    assert by_id["mean"].source == MEAN
+    assert by_id["student-0"].outputs == [] and by_id["student-0"].metadata == {}
+    for name in ("install", "setup", "mean-try", "mean-graded", "spread-graded"):
+        assert by_id[name].source == next(c for c in master.cells if c.id == name).source
+    assert "YOUR ANSWER HERE" in by_id["why"].source
+    nbformat.validate(notebook)
+
+
+def test_a_whole_submission_keeps_its_order(course):
+    master = course.master("tiny")
+    assert names(restore(released(course), master)) == names(master)
+    assert len({c.id for c in restore(released(course), master).cells}) == len(master.cells)
+
+
+def test_a_task_that_changed_its_kind_of_cell_counts_as_not_answered(course):
+    submitted = released(course)
+    index = next(i for i, c in enumerate(submitted.cells) if c.id == "mean")
+    submitted.cells[index] = nbformat.v4.new_markdown_cell(
+        "text", metadata=submitted.cells[index].metadata
+    )
+    notebook = restore(submitted, course.master("tiny"))
+    assert "NotImplementedError" in next(c for c in notebook.cells if c.id == "mean").source
+
+
+def test_partial_points_for_the_names_that_are_right(course):
+    hand_in(
+        course, "half", answered(course, mean="def mean(v):\n    return sum(v) / min(len(v), 50)")
+    )
+    (found,) = grade.grade(course, "tiny")
+    assert found.verdicts["mean-graded"] == {"small": True, "many": False}
+    assert found.scores == {"mean-graded": 2.0, "spread-graded": 0.0, "why": None}
+
+
+def test_the_gradebook_and_the_table_agree_and_a_persons_points_stay(course, tmp_path):
+    hand_in(course, "anna", answered(course, mean=MEAN, spread=SPREAD))
+    (course.root / "submitted/anna/tiny/timestamp.txt").write_text("2026-11-20 10:00:00 UTC")
+    results = {r.student: r for r in grade.grade(course, "tiny")}
+    with course.gradebook() as book:  # as the formgrader does it
+        mine = book.find_grade("why", "tiny", "tiny", "anna")
+        assert mine.needs_manual_grade and mine.auto_score is None
+        mine.manual_score, mine.needs_manual_grade = 1.5, False
+        book.find_comment("why", "tiny", "tiny", "anna").manual_comment = "An <b>example</b>?"
+        book.db.commit()
+        total = book.find_submission("tiny", "anna").score
+    path = write_csv(course, "tiny", results, tmp_path / "grades.csv")
+    (row,) = csv.DictReader(path.open(newline=""))
+    assert float(row["total"]) == total == 7.5 and row["status"] == "graded"
+    assert row["by a person"] == "1.5" and row["waiting for a person"] == "0"
+    assert cli.main(["feedback", "tiny", "--course", str(course.root)]) == 0
+    page = course.notebook("feedback", "tiny", "anna").with_suffix(".html").read_text()
+    assert "An &lt;b&gt;example&lt;/b&gt;?" in page and "7.5" in page
+    # Handed in once more: graded anew, and the person's points wait for a second look.
+    hand_in(course, "anna", answered(course, mean=MEAN))
+    grade.grade(course, "tiny")
+    assert scores(course, "tiny", "anna")["why"] == (1.5, 2)
+    assert scores(course, "tiny", "anna")["spread-graded"] == (0, 2)
+    with course.gradebook() as book:
+        assert book.find_grade("why", "tiny", "tiny", "anna").needs_manual_grade
+
+
+def test_what_has_not_changed_is_not_graded_again(course):
+    hand_in(course, "anna", answered(course, mean=MEAN))
+    (first,) = grade.grade(course, "tiny")
+    path = course.root / "results/tiny/anna.json"
+    before = path.stat().st_mtime_ns
+    assert grade.grade(course, "tiny") == [first]
+    assert path.stat().st_mtime_ns == before
+    grade.grade(course, "tiny", force=True)
+    assert path.stat().st_mtime_ns > before
+
+
+def test_grading_that_was_killed_goes_on_where_it_was(course):
+    for number in range(6):
+        hand_in(course, f"student-{number}", answered(course, mean=MEAN, spread=SPREAD))
+    command = [
+        sys.executable,
+        "-m",
+        "labnotes_classroom.cli",
+        "grade",
+        "tiny",
+        "--course",
+        str(course.root),
+    ]
+    running = subprocess.Popen(
+        [*command, "--jobs", "2"], stdout=subprocess.PIPE, start_new_session=True
+    )
+    folder, deadline = course.root / "results/tiny", time.monotonic() + 120
+    while len(list(folder.glob("*.json"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(running.pid, signal.SIGKILL)
+    running.wait()
+    done = {p.name: p.stat().st_mtime_ns for p in folder.glob("*.json")}
+    assert 2 <= len(done) < 6
+    for path in folder.glob("*.json"):
+        json.loads(path.read_text())  # whole
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "6 submissions" in again.stdout
+    assert len(list(folder.glob("*.json"))) == 6
+    for name, moment in done.items():
+        assert (folder / name).stat().st_mtime_ns == moment, "graded twice"
+    with course.gradebook() as book:
+        assert [s.score for s in book.assignment_submissions("tiny")] == [6.0] * 6
+
+
+def test_the_end_of_the_grader_ends_the_jails(course):
+    hand_in(course, "slow", answered(course, mean="import time\nprint(1)\ntime.sleep(3)"))
+    command = [
+        sys.executable,
+        "-m",
+        "labnotes_classroom.cli",
+        "grade",
+        "tiny",
+        "--course",
+        str(course.root),
+    ]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE)
+
+    import psutil
+
+    def jails():
+        return [p for p in psutil.process_iter(["name"]) if p.info["name"] == "bwrap"]
+
+    grader, deadline = psutil.Process(running.pid), time.monotonic() + 60
+    while not [c for c in grader.children(True) if c.name() == "bwrap"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    mine = [c for c in grader.children(True)]
+    running.kill()
+    running.wait()
+    _, alive = psutil.wait_procs(mine, timeout=15)
+    assert alive == [] and jails() is not None
+
+
+def test_without_bubblewrap_it_refuses_and_says_how_to_get_it(
+    course, monkeypatch, capsys, tmp_path
+):
+    hand_in(course, "anna", answered(course, mean=MEAN))
+    monkeypatch.setattr(jail.shutil, "which", lambda name: None)
+    assert cli.main(["grade", "tiny", "--course", str(course.root)]) == 2
+    said = capsys.readouterr().err
+    assert "apt-get install bubblewrap" in said and "--unsafe-no-jail" in said
+    assert not (course.root / "results").exists() and not (course.root / "autograded").exists()
+    with course.gradebook() as book:
+        assert list(book.students) == []
+
+
+def test_a_jail_that_cannot_be_made_is_refused_too(course, monkeypatch, capsys, tmp_path):
+    broken = tmp_path / "bin/bwrap"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\necho 'setting up uid map: Permission denied' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{broken.parent}:/usr/bin:/bin")
+    assert cli.main(["grade", "tiny", "--course", str(course.root)]) == 2
+    assert "Permission denied" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("short", ["--unsafe", "--unsafe-no", "--no-jail"])
+def test_the_unsafe_way_must_be_typed_out(course, short, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["grade", "tiny", short, "--course", str(course.root)])
+    assert stopped.value.code == 2
+
+
+def test_typed_out_it_grades_without_a_jail(course, monkeypatch, capsys):
+    hand_in(course, "anna", answered(course, mean=MEAN, spread=SPREAD))
+    monkeypatch.setattr(jail.shutil, "which", lambda name: None)
+    assert cli.main(["grade", "tiny", "--unsafe-no-jail", "--course", str(course.root)]) == 0
+    assert "6 points so far" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words", [["grade", "absent"], ["feedback", "absent"], ["grades", "absent"]]
+)
+def test_an_assignment_that_there_is_not_is_named(course, words, capsys):
+    assert cli.main([*words, "--course", str(course.root)]) == 2
+    assert "no assignment 'absent'; it has: tiny" in capsys.readouterr().err
+
+
+def test_without_nbgrader_it_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "nbgrader", None)
+    assert cli.main(["build"]) == 2
+    assert 'pip install "labnotes[classroom]"' in capsys.readouterr().err
