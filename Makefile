@@ -4,13 +4,14 @@ PY := .venv/bin/python
 # Real data next to the checkout is used where it is there; without it the bundled data serve.
 export LABNOTES_DATA ?=
 
-.PHONY: book test serve notebooks test-colab bench lock clean
+.PHONY: book test serve notebooks test-colab classroom bench lock clean
 
 book: .venv/.ready node_modules/.ready
 	$(PY) -m labnotes_site.build
 
-test: .venv/.ready node_modules/.ready .venv/.browser
+test: .venv/.ready node_modules/.ready .venv/.browser .venv/.bubblewrap
 	$(PY) -m pytest tests/package -n 2 -q
+	$(PY) -m pytest tests/classroom -n 2 --dist loadfile -q
 	$(PY) -m labnotes_site.build
 	$(PY) -m pytest tests/book tests/site -n 2 --dist loadfile -q $(PYTEST_ARGS)
 
@@ -24,6 +25,10 @@ notebooks: book
 # Every chapter's notebook in an environment like Colab's. `make test` runs one of them.
 test-colab: book
 	$(PY) -m pytest tests/book/test_colab.py -q --all-notebooks
+
+# The nbgrader course of the assignments: classroom/README.md.
+classroom: .venv/.ready .venv/.bubblewrap
+	.venv/bin/labnotes-classroom build
 
 # Ours against d2l's own training (about half an hour), then what the loop costs over a bare step.
 # Results with machine, versions and date: benchmarks/results.
@@ -54,4 +59,8 @@ node_modules/.ready: package.json package-lock.json
 
 .venv/.browser: .venv/.ready
 	$(PY) tests/site/browser.py
+	touch $@
+
+.venv/.bubblewrap: .venv/.ready
+	$(PY) tests/classroom/bubblewrap.py
 	touch $@

@@ -34,6 +34,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from labnotes.files import replacing
+
 HERE = Path(__file__).parent
 SIDES = ("d2l", "same", "ours")
 
@@ -216,7 +218,7 @@ def in_a_process(name: str, side: str, work: Work, seed: int, folder: Path) -> d
 
 
 def compare(name: str, work: Work, sides: tuple[str, ...], repeats: int, folder: Path) -> dict:
-    runs = {side: [] for side in sides}
+    about, runs = machine(), {side: [] for side in sides}
     for seed in range(repeats):
         for side in sides if seed % 2 == 0 else sides[::-1]:
             runs[side].append(in_a_process(name, side, work, seed, folder))
@@ -225,7 +227,9 @@ def compare(name: str, work: Work, sides: tuple[str, ...], repeats: int, folder:
         side: {key: statistics.median(run[key] for run in found) for key in found[0]}
         for side, found in runs.items()
     }
-    return {"network": name, "work": asdict(work), "medians": medians, "runs": runs}
+    return {
+        "network": name, "work": asdict(work), "machine": about, "medians": medians, "runs": runs,
+    }  # fmt: skip
 
 
 def show(result: dict) -> None:
@@ -265,23 +269,28 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--save", action="store_true", help="write benchmarks/results")
     chosen = parser.parse_args()
-    about, results = machine(), []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         unpacked_data(folder)
         for name in chosen.networks:
-            results.append(compare(name, MAIN[name], SIDES, chosen.repeats, folder))
-            show(results[-1])
+            keep(compare(name, MAIN[name], SIDES, chosen.repeats, folder), chosen.save)
         if chosen.all:
             print("one epoch of 2,000 to 10,000 images, d2l's recipe on both sides")
             for name, work in EACH.items():
-                results.append(compare(name, work, SIDES[:2], chosen.repeats, folder))
-                show(results[-1])
-    if chosen.save:
-        target = HERE / "results" / "against_d2l.json"
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(json.dumps({"machine": about, "results": results}, indent=1) + "\n")
-        print(f"saved {target.relative_to(HERE.parent)}")
+                keep(compare(name, work, SIDES[:2], chosen.repeats, folder), chosen.save)
+
+
+def keep(result: dict, save: bool) -> None:
+    """Show a result and, if asked, put it in the place of the same work's in the results."""
+    show(result)
+    if not save:
+        return
+    target = HERE / "results" / "against_d2l.json"
+    target.parent.mkdir(exist_ok=True)
+    known = json.loads(target.read_text()) if target.exists() else []
+    others = [r for r in known if (r["network"], r["work"]) != (result["network"], result["work"])]
+    with replacing(target, "w") as file:
+        file.write(json.dumps([*others, result], indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -137,16 +137,16 @@ def _refuse_leaks(assignment: Assignment, released: NotebookNode) -> None:
     ids = [cell.id for cell in released.cells]
     if len(ids) != len(set(ids)):
         raise CourseError(f"{assignment.name}: cell ids of the release are not unique")
-    text = "\n".join(_dense(cell.source) for cell in released.cells)
+    text = "\n".join(dense(cell.source) for cell in released.cells)
     if found := markers(text):
         raise CourseError(f"{assignment.name}: the release holds {found[0]}")
     for cell in assignment.notebook.cells:
         for secret in secrets(cell):
-            if len(_dense(secret)) >= SHORTEST and _dense(secret) in text:
+            if len(dense(secret)) >= SHORTEST and dense(secret) in text:
                 raise CourseError(f"{assignment.name}: the release holds a hidden part:\n{secret}")
 
 
-def _dense(text: str) -> str:
+def dense(text: str) -> str:
     """The lines that hold something, without the blanks around them."""
     return "\n".join(line.strip() for line in text.split("\n") if line.strip())
 

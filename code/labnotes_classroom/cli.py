@@ -37,6 +37,11 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument(
         "--assignments", type=Path, default=HERE / "assignments", help="(%(default)s)"
     )
+    collect = command(
+        "collect", "take what students sent: FOLDER/STUDENT.ipynb or FOLDER/STUDENT/*.ipynb"
+    )
+    collect.add_argument("assignment")
+    collect.add_argument("folder", type=Path)
     grade = command("grade", "grade all submissions that are new or changed")
     grade.add_argument("assignment")
     grade.add_argument("--student", action="append", help="only this one; may be repeated")
@@ -86,6 +91,16 @@ def _build(chosen, course) -> int:
 
     build(chosen.assignments, course, chosen.only)
     print(f"The course is in {chosen.course}; give students what is in {chosen.course / 'release'}")
+    return 0
+
+
+def _collect(chosen, course) -> int:
+    from .collect import collect
+
+    taken, left = collect(course, chosen.assignment, chosen.folder)
+    print(f"{len(taken)} submissions are in {chosen.course / 'submitted'}")
+    for name, reason in left.items():
+        print(f"  left alone: {name}: {reason}")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from dataclasses import dataclass
@@ -17,6 +18,12 @@ from traitlets.config import Config, PyFileConfigLoader
 
 class CourseError(RuntimeError):
     """The course is not as it must be; the text says what to do."""
+
+
+def is_student(name: str) -> bool:
+    """Whether `name` can be a student's: letters, digits and ``. _ - + @``, none of them first but
+    letters, digits and ``_``."""
+    return re.fullmatch(r"\w[\w.@+-]*", name) is not None
 
 
 def find_alembic() -> None:

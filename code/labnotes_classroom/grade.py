@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import json
 import os
@@ -19,7 +21,7 @@ from labnotes.files import replacing
 from . import jail, reference
 from .build import limits_of
 from .compare import value, verdicts
-from .course import Course
+from .course import Course, is_student
 from .gradebook import enter
 from .restore import is_unanswered, restore
 from .source import TOLERANCE, is_kind, task
@@ -115,7 +117,8 @@ def grade(
             for future in as_completed(running):
                 result, notebook = future.result()
                 if notebook is not None:
-                    _write(course.notebook("autograded", assignment, result.student), notebook)
+                    path = course.notebook("autograded", assignment, result.student)
+                    _write(path, without_markup(notebook))
                 enter(course, assignment, result)
                 write_result(course, assignment, result)  # last: until then it will be done again
                 results[result.student] = result
@@ -168,11 +171,37 @@ def harmless(outputs: list[dict]) -> list[dict]:
     """The outputs with text and pixels only: no HTML, script, SVG or widget of a student's."""
     kept = []
     for output in outputs:
+        if output["output_type"] == "stream":
+            output = {**output, "name": "stderr" if output["name"] == "stderr" else "stdout"}
         if "data" in output:
-            data = {k: v for k, v in output["data"].items() if k in ("text/plain", "image/png")}
+            data = {"text/plain": output["data"].get("text/plain", "")}
+            if picture := png(output["data"].get("image/png", "")):
+                data["image/png"] = picture
             output = {**output, "data": data, "metadata": {}}
         kept.append(output)
     return kept
+
+
+def without_markup(notebook: NotebookNode) -> NotebookNode:
+    """The notebook with the HTML and the links of Markdown cells shown as text.
+
+    The formgrader would run the one, and follow the other (``javascript:``) in the teacher's name.
+    """
+    copy = nbformat.from_dict(notebook)
+    for cell in copy.cells:
+        if cell.cell_type == "markdown":
+            text = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", cell.source)
+            cell.source = text.replace("](", "]&#40;").replace("]:", "]&#58;")
+    return copy
+
+
+def png(text: object) -> str:
+    """A picture in base64 as it is safe in a page; "" if it is no PNG."""
+    try:
+        content = base64.b64decode("".join(str(text).split()), validate=True)
+    except (binascii.Error, ValueError):
+        return ""
+    return base64.b64encode(content).decode() if content.startswith(b"\x89PNG\r\n") else ""
 
 
 def read_submission(course: Course, assignment: str, student: str) -> NotebookNode:
@@ -183,7 +212,7 @@ def read_submission(course: Course, assignment: str, student: str) -> NotebookNo
     BadSubmission
         If it is missing, has another name, is no regular file, too large, or no notebook.
     """
-    if not re.fullmatch(r"[\w.@+-]+", student) or student.startswith("."):
+    if not is_student(student):
         raise BadSubmission(f"the folder's name {student!r} cannot be a student's name")
     path = course.notebook("submitted", assignment, student)
     if not path.exists() and not path.is_symlink():

@@ -286,3 +286,52 @@ def test_without_nbgrader_it_says_what_to_install(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "nbgrader", None)
     assert cli.main(["build"]) == 2
     assert 'pip install "labnotes[classroom]"' in capsys.readouterr().err
+
+
+def test_what_students_sent_is_collected(course, tmp_path, capsys):
+    sent = tmp_path / "sent"
+    for name in ("ben/any name.ipynb", "two/a.ipynb", "two/b.ipynb", "none/a.txt"):
+        (sent / name).parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(answered(course, mean=MEAN), sent / name)
+    nbformat.write(answered(course, mean=MEAN), sent / "anna.ipynb")
+    os.utime(sent / "anna.ipynb", (1_795_000_000, 1_795_000_000))
+    (sent / "notes.txt").write_text("x")
+    (sent / "odd name.ipynb").write_text("{}")
+    (sent / "link.ipynb").symlink_to(course.notebook("solution", "tiny"))
+    assert cli.main(["collect", "tiny", str(sent), "--course", str(course.root)]) == 0
+    said = capsys.readouterr().out
+    assert course.students("tiny") == ["anna", "ben"]
+    for left, why in {
+        "two": "2 notebooks",
+        "none": "0 notebooks",
+        "notes.txt": "no notebook",
+        "odd name.ipynb": "its name cannot be a student's",
+        "link.ipynb": "a link",
+    }.items():
+        assert f"left alone: {left}: {why}" in said
+    stamp = course.root / "submitted/anna/tiny/timestamp.txt"
+    assert stamp.read_text() == "2026-11-18 11:06:40 UTC\n"
+    results = grade.grade(course, "tiny")
+    assert [r.scores["mean-graded"] for r in results] == [4.0, 4.0]
+    with course.gradebook() as book:
+        assert str(book.find_submission("tiny", "anna").timestamp) == "2026-11-18 11:06:40"
+    assert cli.main(["collect", "tiny", str(tmp_path / "x"), "--course", str(course.root)]) == 2
+
+
+def test_what_a_student_drew_and_wrote_cannot_run_in_the_formgrader(course):
+    show = (
+        "from IPython.display import HTML, SVG, Javascript, display\n"
+        "display(HTML('<script>alert(1)</script>'), Javascript('alert(2)'))\n"
+        "display({'image/png': '\"><script>alert(3)</script>', 'text/plain': 'x'}, raw=True)\n"
+        "display({'image/svg+xml': '<svg onload=alert(4)>', 'text/html': '<b>'}, raw=True)\n"
+    )
+    text = "<script>alert(5)</script> <img src=x onerror=alert(6)> a < b [x](javascript:alert(7))\n\n[y]\n\n[y]: javascript:x"
+    hand_in(course, "anna", answered(course, mean=show + MEAN, why=text))
+    grade.grade(course, "tiny")
+    from nbconvert.exporters import HTMLExporter
+
+    notebook = nbformat.read(course.notebook("autograded", "tiny", "anna"), 4)
+    page, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
+    for active in ("<script>alert", "onload=alert(4)>", "<img src=x", 'href="javascript'):
+        assert active not in page, active
+    assert "a &lt; b" in page

@@ -294,19 +294,20 @@ def test_a_submission_that_is_itself_a_link_stays_behind(inbound, tmp_path):
 @pytest.mark.parametrize(
     "name",
     [
-        f"somebody+bleu+{stamp()}+x",  # another's name
-        f"{ME}+bleu+{stamp(60)}+x",  # handed in tomorrow
-        f"{ME}+bleu+nonsense+x",
-        f"{ME}+bleu+2026-13-45 00:00:00.000000 UTC+x",
-        f"{ME}+bleu+{stamp()}",  # no random part
-        f"{ME}++{stamp()}+x",
-        f"+bleu+{stamp()}+x",
+        "somebody+bleu+{now}+x",
+        "{me}+bleu+{later}+x",
+        "{me}+bleu+nonsense+x",
+        "{me}+bleu+2026-13-45 00:00:00.000000 UTC+x",
+        "{me}+bleu+{now}",
+        "{me}++{now}+x",
+        "+bleu+{now}+x",
         "notes",
     ],
 )
 def test_one_bad_folder_stays_behind_and_the_others_come(inbound, name):
-    (inbound / name).mkdir()
-    (inbound / name / "bleu.ipynb").write_text("bad")
+    bad = inbound / name.format(me=ME, now=stamp(), later=stamp(60))
+    bad.mkdir()
+    (bad / "bleu.ipynb").write_text("bad")
     submission(inbound)
     taken, said = packed(inbound)
     assert taken["bleu.ipynb"] == b"work" and len(taken) == 2

@@ -64,12 +64,35 @@ def in_place(w, v, gradient, rate, momentum=0.9, decay=0.0005):
         lambda w, v, g, e, m=0.9, d=0.0005: tuple(x[None] for x in sgd_step(w, v, g, e, m, d)),
         lambda w, v, g, e, m=0.9, d=0.0005: tuple(x.double() for x in sgd_step(w, v, g, e, m, d)),
         lambda w, v, g, e, m=0.9, d=0.0005: None,
+        lambda w, v, g, e, m=0.9, d=0.0005: (
+            w + m * v - e * g - e * d * w,
+            m * v - e * g,
+        ),  # AdamW's
+        lambda w, v, g, e, m=0.9, d=0.0005: (
+            w - e * (m * v + g + d * w),
+            m * v + g + d * w,
+        ),  # torch's
+        lambda w, v, g, e, m=0.9, d=0.0005: (
+            w + m * (m * v - e * (g + d * w)) - e * (g + d * w),  # Nesterov's
+            m * v - e * (g + d * w),
+        ),
+        lambda w, v, g, e, m=0.9, d=0.0005: torch.stack(sgd_step(w, v, g, e, m, d)),
         in_place,
     ],
 )
 def test_wrong_steps_fail(wrong, capsys):
     assert not check("alexnet.sgd_step", wrong)
     assert "✗" in capsys.readouterr().out
+
+
+def by_matrix(matrix):
+    """The right answer with another matrix in place of the covariance."""
+
+    def wrong(image, pixels, alphas):
+        values, vectors = torch.linalg.eigh(matrix(pixels))
+        return image + (vectors.flip(1) @ (alphas * values.flip(0)))[:, None, None]
+
+    return wrong
 
 
 def shifted(change):
@@ -90,6 +113,12 @@ def shifted(change):
         shifted(lambda values, vectors, alphas: vectors.flip(1).T @ (alphas * values.flip(0))),
         shifted(lambda values, vectors, alphas: vectors.flip(1) @ alphas),
         shifted(lambda values, vectors, alphas: alphas * values.flip(0)),
+        by_matrix(lambda pixels: pixels.T @ pixels / (len(pixels) - 1)),  # not centred
+        by_matrix(lambda pixels: torch.corrcoef(pixels.T).nan_to_num()),
+        lambda image, pixels, alphas: image + alphas[:, None, None],
+        lambda image, pixels, alphas: image * (1 + colour_shift(0 * image, pixels, alphas)),
+        lambda image, pixels, alphas: colour_shift(image, pixels, alphas) > 0,
+        lambda image, pixels, alphas: colour_shift(image, pixels, alphas) + 0j,
         lambda image, pixels, alphas: image,
         lambda image, pixels, alphas: torch.zeros_like(image),
         lambda image, pixels, alphas: image * float("nan"),

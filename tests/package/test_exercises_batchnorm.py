@@ -44,6 +44,10 @@ def test_stubs_fail_kindly(capsys):
         lambda b, m: running(b, 1 - m),  # the weight of the old value
         lambda b, m: running(b, m, start=(0.0, 0.0)),
         lambda b, m: running(b[-1:], m),  # only the last batch
+        lambda b, m: running(b[:1], m),
+        lambda b, m: running(b[::-1], m),
+        lambda b, m: tuple(v.mean().expand_as(v) for v in running(b, m)),  # over all features
+        lambda b, m: running(b, m)[0],
         lambda b, m: running(b, 1.0),
         lambda b, m: running([torch.cat(b)], m),  # all samples at once
         lambda b, m: (running(b, m)[0], running(b, m)[1].sqrt()),
@@ -74,6 +78,15 @@ def test_wrong_running_statistics_fail(wrong, capsys):
                          fold(w, b, n)[1]),  # the variance for the deviation
         lambda w, b, n: (fold(w, b, n)[0].flatten(1), fold(w, b, n)[1]),
         lambda w, b, n: fold(w, b, n)[0],
+        lambda w, b, n: list(fold(w, b, n)),
+        lambda w, b, n: tuple(v.double() for v in fold(w, b, n)),
+        lambda w, b, n: (fold(w, b, n)[0], fold(w, b, n)[1][None]),
+        lambda w, b, n: (fold(w, b, n)[0], fold(w, None, n)[1] + (0 if b is None else b)),
+        lambda w, b, n: (w / (n.running_var + n.eps).sqrt().view(-1, 1, 1, 1), fold(w, b, n)[1]),
+        lambda w, b, n: (  # eps outside the root
+            w * (n.weight / (n.running_var.sqrt() + n.eps)).view(-1, 1, 1, 1),
+            fold(w, b, n)[1],
+        ),
         lambda w, b, n: None,
     ],
 )  # fmt: skip

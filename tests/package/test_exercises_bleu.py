@@ -69,12 +69,28 @@ WRONG = {
         "clipped at the sum over references": summed,
         "recall": recall,
         "distinct n-grams": distinct,
+        "best reference alone": lambda c, r, n: max(own_precision(c, [x], n) for x in r),
+        "mean over references": lambda c, r, n: sum(own_precision(c, [x], n) for x in r) / len(r),
+        "references joined": lambda c, r, n: own_precision(c, [sum(r, [])], n),
+        "in any order": lambda c, r, n: own_precision(sorted(c), [sorted(x) for x in r], n),
+        "divided by the words": lambda c, r, n: (
+            own_precision(c, r, n) * max(0, len(c) - n + 1) / len(c)
+        ),
         "first reference only": lambda c, r, n: own_precision(c, r[:1], n),
         "all n-grams but the last": lambda c, r, n: own_precision(c[:-1], r, n),
     },
     "bleu.bleu_from_counts": {
         "zeros": lambda m, t, c, r: 0.0,
         "nan": lambda m, t, c, r: math.nan,
+        "smoothed": lambda m, t, c, r: own_score([a + 1 for a in m], [b + 1 for b in t], c, r),
+        "all orders in one": lambda m, t, c, r: own_score([sum(m)], [sum(t)], c, r),
+        "fourth root": lambda m, t, c, r: own_score(m, t, c, r) ** (len(m) / 4),
+        "ratio of lengths": lambda m, t, c, r: min(1.0, c / r) * own_score(m, t, 1, 1),
+        "root of the penalty": lambda m, t, c, r: (
+            min(1.0, math.exp(1 - r / c)) ** (1 / len(m)) * own_score(m, t, 1, 1)
+        ),
+        "text": lambda m, t, c, r: str(own_score(m, t, c, r)),
+        "a pair": lambda m, t, c, r: (own_score(m, t, c, r), c),
         "no root": lambda m, t, c, r: own_score(m, t, c, r) ** len(m),
         "arithmetic mean": lambda m, t, c, r: (
             sum(a / max(b, 1) for a, b in zip(m, t, strict=True)) / len(m)

@@ -50,6 +50,11 @@ def test_stubs_fail_kindly(capsys):
         lambda n, f, s, p, d: output_size(n, f, 1, p, d) // s,
         lambda n, f, s, p, d: (n + 2 * p - d * (f - 1) - 1) // s + 1,  # negative where nothing fits
         lambda n, f, s, p, d: float(output_size(n, f, s, p, d)) + 0.5,
+        lambda n, f, s, p, d: float(output_size(n, f, s, p, d)),
+        lambda n, f, s, p, d: max(0, math.ceil(n / s)),  # "same"
+        lambda n, f, s, p, d: (
+            int((n + 2 * p - d * (f - 1) - 1) / s) + 1 if n + 2 * p > d * (f - 1) - s else 0
+        ),  # cut off, not rounded down
         lambda n, f, s, p, d: torch.tensor(output_size(n, f, s, p, d)),
         lambda n, f, s, p, d: str(output_size(n, f, s, p, d)),
         lambda n, f, s, p, d: None,
@@ -70,6 +75,11 @@ def test_wrong_sizes_fail(wrong, capsys):
         lambda x, w: correlate_channels(x, w.transpose(2, 3)),
         lambda x, w: correlate_channels(x, w) / len(x),  # a mean over channels
         lambda x, w: correlate_channels(x[:1], w[:, :1]),  # the first channel alone
+        lambda x, w: correlate_channels(x, w[:1]).expand(len(w), -1, -1),  # one kernel for all
+        lambda x, w: correlate_channels(x.sum(0, keepdim=True), w.sum(1, keepdim=True)),
+        lambda x, w: torch.stack(
+            [correlate_channels(x[i : i + 1], w[:, i : i + 1]) for i in range(len(x))]
+        ).amax(0),
         lambda x, w: correlate_channels(x, w)[None],
         lambda x, w: correlate_channels(x, w).sum(0),
         lambda x, w: correlate_channels(x, w)[:1],

@@ -67,6 +67,12 @@ def test_stubs_fail_kindly(capsys):
         lambda c, k, b: layer_parameters(c, k, 4),
         lambda c, k, b: 9 * c * k,  # no batch norm
         lambda c, k, b: torch.tensor([layer_parameters(c, k, b)]),
+        lambda c, k, b: float(layer_parameters(c, k, b)),
+        lambda c, k, b: str(layer_parameters(c, k, b)),
+        lambda c, k, b: layer_parameters(c, k, b) - 2 * c + 2 * k,  # the BN of what it writes
+        lambda c, k, b: layer_parameters(c, k, b) - 2 * b * k,  # one BN alone
+        lambda c, k, b: layer_parameters(c, k, 0),
+        lambda c, k, b: None,
     ],
 )
 def test_wrong_counts_are_found(wrong):
@@ -84,6 +90,11 @@ def test_wrong_counts_are_found(wrong):
         lambda layers, x: dense_forward(layers, x) * float("nan"),
         lambda layers, x: dense_forward(layers[:-1], x),
         lambda layers, x: x,
+        lambda layers, x: dense_forward(layers, x).double(),
+        lambda layers, x: dense_forward(layers, x)[0],
+        lambda layers, x: dense_forward(layers, x).relu(),
+        lambda layers, x: torch.cat([dense_forward(layers, x), x], 1),  # the input once more
+        lambda layers, x: dense_forward(layers, x).flip(1),
         lambda layers, x: None,
     ],
 )

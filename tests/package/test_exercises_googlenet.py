@@ -105,6 +105,7 @@ def test_stubs_fail_kindly(capsys):
         lambda *n: (block_cost(*n)[0] + sum(n[1:7]), block_cost(*n)[1]),
         lambda *n: tuple(torch.tensor(v) for v in block_cost(*n)),
         lambda *n: tuple(map(str, block_cost(*n))),
+        lambda *n: tuple(map(float, block_cost(*n))),
         lambda *n: None,
     ],
 )
@@ -132,6 +133,9 @@ def test_wrong_counts_fail(wrong, capsys):
         variant(init=dilated),
         variant(init=circular),
         variant(init=reduced_last),
+        variant(init=lambda path, i, r, c: FactorizedPath.__init__(path, 4, 2, 3)),  # its own sizes
+        variant(lambda path, x: nn.functional.leaky_relu(path.conv3(path.conv2(path.conv1(x))))),
+        lambda i, r, c: lambda x: x,
         lambda i, r, c: None,
         lambda i, r, c: nn.Conv2d(i, c, 5, padding=2),
     ],

@@ -42,6 +42,9 @@ WRONG = {
         "squeezed": lambda p, c: broadcast_distances(p, c).squeeze(),
         "other dtype": lambda p, c: broadcast_distances(p, c).float(),
         "no square root": lambda p, c: broadcast_distances(p, c).square(),
+        "largest difference": lambda p, c: torch.cdist(p, c, p=float("inf")),
+        "mean of squares": lambda p, c: (p[:, None] - c[None]).square().mean(-1).sqrt(),
+        "dot product": lambda p, c: p @ c.T,
         "city block": lambda p, c: torch.cdist(p, c, p=1),
         "one feature short": lambda p, c: broadcast_distances(p[:, 1:], c[:, 1:]),
         "point to point": lambda p, c: (p - c[: len(p)]).norm(dim=-1),
@@ -58,6 +61,12 @@ WRONG = {
         ),
         "divided by items": lambda w, v: torch.bmm(w, v) / w.shape[2],
         "summed over rows": lambda w, v: torch.bmm(w / w.sum(1, keepdim=True), v),
+        "one sum for all": lambda w, v: torch.bmm(w, v) / w.sum(),
+        "divided by the length": lambda w, v: torch.bmm(w / w.norm(dim=-1, keepdim=True), v),
+        "the heaviest alone": lambda w, v: v.gather(
+            1, w.argmax(-1, keepdim=True).expand(-1, -1, v.shape[2])
+        ),
+        "a list": lambda w, v: bmm_means(w, v).tolist(),
         "softmax": lambda w, v: torch.bmm(w.softmax(-1), v),
         "squeezed": lambda w, v: bmm_means(w, v).squeeze(),
         "float64": lambda w, v: bmm_means(w, v).double(),
@@ -70,6 +79,24 @@ WRONG = {
         "positions": lambda d, y, k: d.topk(k, largest=False).indices[:, 0],
         "one neighbour more": lambda d, y, k: topk_vote(d, y, min(k + 1, d.shape[1])),
         "one neighbour less": lambda d, y, k: topk_vote(d, y, max(k - 1, 1)),
+        "mean of the labels": lambda d, y, k: (
+            y[d.topk(k, largest=False).indices].float().mean(1).round().long()
+        ),
+        "median of the labels": lambda d, y, k: (
+            y[d.topk(k, largest=False).indices].median(1).values
+        ),
+        "weighed by distance": lambda d, y, k: (
+            (
+                F.one_hot(y[d.topk(k, largest=False).indices])
+                / d.topk(k, largest=False).values[..., None]
+            )
+            .sum(1)
+            .argmax(-1)
+        ),
+        "always three": lambda d, y, k: topk_vote(d, y, 3),
+        "the counts": lambda d, y, k: (
+            F.one_hot(y[d.topk(k, largest=False).indices]).sum(1).amax(-1)
+        ),
         "tie to the largest": lambda d, y, k: (
             4 - F.one_hot(4 - y[d.topk(k, largest=False).indices], 5).sum(1).argmax(-1)
         ),

@@ -59,6 +59,9 @@ def test_stubs_fail_kindly(capsys):
         lambda i, c, s: parameters(i, c, s, side=lambda s: s // 4),
         lambda i, c, s: (parameters(i, c, s)[0] + 1, parameters(i, c, s)[1]),
         lambda i, c, s: tuple(map(float, parameters(i, c, s + 2))),
+        lambda i, c, s: tuple(map(float, parameters(i, c, s))),
+        lambda i, c, s: parameters(i, c, s, side=lambda s: ((s + 1) // 2 - 4) // 2),  # rounds up
+        lambda i, c, s: (parameters(i, c, s)[0] + 1516 - 2416, parameters(i, c, s)[1]),  # 1998's
         lambda i, c, s: tuple(map(torch.tensor, parameters(i, c, s))),
         lambda i, c, s: None,
     ],
@@ -84,6 +87,9 @@ def test_wrong_counts_fail(wrong, capsys):
         lambda x, c, b: squash(per_map(4 * F.avg_pool2d(x, 2, stride=1), c) + b[:, None, None]),
         lambda x, c, b: subsample(x, c[:1].expand_as(c), b),  # one coefficient for all
         lambda x, c, b: subsample(x, c, -b),
+        lambda x, c, b: subsample(x, b, c),
+        lambda x, c, b: squash(per_map(4 * F.avg_pool2d(x, 2) + b[:, None, None], c)),
+        lambda x, c, b: torch.relu(per_map(4 * F.avg_pool2d(x, 2), c) + b[:, None, None]),
         lambda x, c, b: subsample(x.roll(1, -1), c, b),
         lambda x, c, b: subsample(x, c, b).tolist(),
         lambda x, c, b: None,

@@ -68,6 +68,11 @@ def test_stubs_fail_kindly(capsys):
         lambda g, n: average_gradients(g, n).double(),
         lambda g, n: average_gradients(g, n).tolist(),
         lambda g, n: g[0],
+        lambda g, n: g[n.index(max(n))],
+        lambda g, n: sum(s * v for v, s in zip(g, n) if s) / len(n),  # by the parts
+        lambda g, n: sum(s**2 * v for v, s in zip(g, n) if s) / sum(s**2 for s in n),
+        lambda g, n: torch.stack(g).nan_to_num().mean(0),
+        lambda g, n: None,
     ],
 )
 def test_wrong_averages_fail(wrong, capsys):
@@ -89,6 +94,14 @@ def test_wrong_averages_fail(wrong, capsys):
         lambda v: (torch.stack(butterfly(v)[0]), butterfly(v)[1]),
         lambda v: ([x.float() for x in butterfly(v)[0]], butterfly(v)[1]),
         lambda v: butterfly(v)[0],
+        lambda v: list(butterfly(v)),
+        lambda v: (butterfly(v)[0], float(butterfly(v)[1])),
+        lambda v: (butterfly(v)[0], 2 * butterfly(v)[1]),  # received too
+        lambda v: (butterfly(v)[0], len(v).bit_length() - 1),  # rounds
+        lambda v: (
+            [v[p] + v[p ^ 1] if len(v) > 1 else v[p] for p in range(len(v))],
+            butterfly(v)[1],
+        ),
         one_after_another,
         in_place,
     ],

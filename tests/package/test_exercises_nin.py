@@ -77,6 +77,11 @@ def test_wrong_pooling_fails(wrong, capsys):
         lambda linear, c, h, w: nn.Conv2d(c, linear.out_features, (h, w)),  # its own weights
         lambda linear, c, h, w: nn.Conv2d(c, linear.out_features, 1),
         lambda *a: head(*a).double(),
+        lambda linear, c, h, w: head(linear, c, w, h),
+        lambda linear, c, h, w: nn.Conv2d(1, linear.out_features, (h, w)),
+        lambda linear, c, h, w: head(
+            linear, c, h, w, change=lambda k: k.reshape(-1, h, w, c).permute(0, 3, 1, 2)
+        ),  # channels last
         lambda *a: None,
     ],
 )

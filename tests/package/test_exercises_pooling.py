@@ -50,7 +50,11 @@ def test_stubs_fail_kindly(capsys):
         lambda x: x.mean((2, 3), keepdim=True),
         lambda x: x.mean((1, 2)),
         lambda x: x.sum((2, 3)) / x.shape[2] ** 2,
-        lambda x: x.mean((2, 3)).double().int(),
+        lambda x: x.mean((2, 3)).double(),
+        lambda x: x.mean((2, 3)).int(),
+        lambda x: x.flatten(2).median(-1).values,
+        lambda x: x[..., 0].mean(-1),
+        lambda x: (x.mean((2, 3)) * 100).round() / 100,
         lambda x: None,
     ],
 )
@@ -71,6 +75,16 @@ def test_wrong_means_are_found(wrong):
         lambda x, grad: max_pool_backward(x.abs(), grad),
         lambda x, grad: max_pool_backward(x.flip(-1), grad).flip(-1),
         shared_among_ties,
+        lambda x, grad: (
+            (F.interpolate(F.max_pool2d(x, 2), scale_factor=2) == x)
+            * F.interpolate(grad, scale_factor=2)
+        ),  # to each of several largest values
+        lambda x, grad: max_pool_backward(x.flip(-1, -2), grad.flip(-1, -2)).flip(-1, -2),  # last
+        lambda x, grad: max_pool_backward(x.mT, grad.mT).mT,  # the first, column by column
+        lambda x, grad: max_pool_backward(x, grad) * x,
+        lambda x, grad: max_pool_backward(x, grad).double(),
+        lambda x, grad: max_pool_backward(x, grad).flatten(1),
+        lambda x, grad: None,
     ],
 )
 def test_wrong_gradients_are_found(wrong):

@@ -1,5 +1,6 @@
 """The chapter's checkers accept right answers and refuse the usual wrong ones."""
 
+import dataclasses
 import math
 
 import pytest
@@ -76,8 +77,45 @@ def padding_grows_the_field(layers):
     return size + 2 * sum(layer.padding for layer in layers), jump, start
 
 
+def plain(layer, **changes):
+    return dataclasses.replace(layer, **changes)
+
+
+def field_by(step):
+    """The fields of a stack, each from the one below by `step(layer, size, jump, start)`."""
+
+    def wrong(layers):
+        found = 1, 1, 0
+        for layer in layers:
+            found = step(layer, *found)
+        return found
+
+    return wrong
+
+
 WRONG = {
     "field": [
+        field_by(
+            lambda x, s, j, t: (s + x.dilation * x.kernel * j, j * x.stride, t - x.padding * j)
+        ),
+        field_by(
+            lambda x, s, j, t: (
+                s + (x.dilation * x.kernel - 1) * j,
+                j * x.stride,
+                t - x.padding * j,
+            )
+        ),
+        field_by(
+            lambda x, s, j, t: (
+                s + x.dilation * (x.kernel - 1) * j,
+                j * x.stride,
+                t + ((x.kernel - 1) // 2 - x.padding) * j,  # the middle, not the start
+            )
+        ),
+        field_by(
+            lambda x, s, j, t: (s + x.dilation * (x.kernel - 1) * j, x.stride, t - x.padding * j)
+        ),
+        lambda layers: tuple(map(float, field(layers))),
         jump_before_use,
         no_dilation,
         padding_not_scaled,
@@ -100,6 +138,22 @@ WRONG = {
             interval(layers, first, last)[1] + 1,
         ),
         lambda layers, first, last: interval(layers, first, first),
+        lambda layers, first, last: interval([plain(x, dilation=1) for x in layers], first, last),
+        lambda layers, first, last: interval([plain(x, padding=0) for x in layers], first, last),
+        lambda layers, first, last: interval([plain(x, stride=1) for x in layers], first, last),
+        lambda layers, first, last: interval(
+            [plain(x, padding=2 * x.padding) for x in layers], first, last
+        ),
+        lambda layers, first, last: (
+            interval(layers, first, last)[0],
+            interval(layers, first, last)[1] + 2 * sum(x.padding for x in layers),
+        ),
+        lambda layers, first, last: (
+            field(layers)[2] + first * field(layers)[1],
+            field(layers)[2] + first * field(layers)[1] + field(layers)[0] - 1,
+        ),
+        lambda layers, first, last: interval(layers, first, last)[:1],
+        lambda layers, first, last: tuple(map(float, interval(layers, first, last))),
         lambda layers, first, last: (
             max(0, interval(layers, first, last)[0]),
             interval(layers, first, last)[1],
@@ -118,6 +172,11 @@ WRONG = {
         lambda size: [*dilations(size), 1],
         lambda size: [],
         lambda size: [0] * len(dilations(size)),
+        lambda size: [-d for d in dilations(size)],
+        lambda size: [2 * d for d in dilations(size)],
+        lambda size: [10**300] * len(dilations(size)),
+        lambda size: [3**n for n in range(60)],  # too many to try
+        lambda size: "1" * len(dilations(size)),
         lambda size: [math.nan] * len(dilations(size)),
         lambda size: [float(d) for d in dilations(size)],
         lambda size: torch.tensor(dilations(size)),

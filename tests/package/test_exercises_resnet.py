@@ -57,6 +57,22 @@ def with_bias(block, channels):
     block.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
 
 
+def two_channels(block, channels):
+    PreActivationBlock.__init__(block, 2)
+
+
+def without_scale(block, channels):
+    block.bn1 = nn.BatchNorm2d(channels, affine=False)
+
+
+def over_groups(block, channels):
+    block.bn1 = nn.GroupNorm(1, channels)
+
+
+def dilated(block, channels):
+    block.conv2 = nn.Conv2d(channels, channels, 3, padding=2, dilation=2, bias=False)
+
+
 def test_right_answers_pass(capsys):
     assert check("resnet.block_parameters", block_parameters)
     assert check("resnet.pre_activation", PreActivationBlock)
@@ -86,6 +102,9 @@ def test_stubs_fail_kindly(capsys):
         lambda i, c, s: block_parameters(c, c, s),  # the first convolution reads in_channels
         lambda i, c, s: torch.tensor(block_parameters(i, c, s)),
         lambda i, c, s: str(block_parameters(i, c, s)),
+        lambda i, c, s: float(block_parameters(i, c, s)),
+        lambda i, c, s: block_parameters(i, c, "B" if s == "A" else s),
+        lambda i, c, s: block_parameters(i, c, s) + 4 * c,  # counts running statistics
     ],
 )
 def test_wrong_counts_fail(wrong, capsys):
@@ -110,6 +129,16 @@ def test_wrong_counts_fail(wrong, capsys):
         variant(lambda block, x: x + 0.99 * block.residual(x)),
         variant(lambda block, x: None),
         variant(PreActivationBlock.forward, with_bias),
+        variant(PreActivationBlock.forward, two_channels),
+        variant(PreActivationBlock.forward, without_scale),
+        variant(PreActivationBlock.forward, over_groups),
+        variant(PreActivationBlock.forward, dilated),
+        variant(lambda block, x: x.relu_() + block.residual(x)),  # changes x before the sum
+        variant(lambda block, x: 2 * x + block.residual(x)),
+        variant(
+            lambda block, x: x + block.conv1(block.bn2(block.conv2(block.bn1(x).relu())).relu())
+        ),
+        lambda channels: lambda x: x,
         lambda channels: None,
         lambda channels: nn.Conv2d(channels, channels, 3, padding=1),
     ],

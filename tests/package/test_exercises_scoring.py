@@ -71,6 +71,12 @@ WRONG = {
         "hidden by 0": lambda s, n: filled(s, n, 0.0),
         "nan in an empty row": lambda s, n: filled(s, n, -torch.inf),
         "equal in an empty row": lambda s, n: filled(s, n, -1e6),
+        "hidden by -100": lambda s, n: torch.where(
+            torch.arange(s.shape[-1]) < n.view(-1, 1, 1), filled(s, n, -100.0), 0.0
+        ),
+        "last keys": lambda s, n: package_softmax(s.flip(-1), n).flip(-1),
+        "logarithms": lambda s, n: package_softmax(s, n).log(),
+        "scaled": lambda s, n: package_softmax(s / s.shape[-1] ** 0.5, n),
         "one key more": lambda s, n: package_softmax(s, (n + 1).clamp(max=s.shape[-1])),
         "one key less": lambda s, n: package_softmax(s, (n - 1).clamp(min=0)),
         "greater than": lambda s, n: filled(s, n, -torch.inf, torch.gt),
@@ -99,6 +105,13 @@ WRONG = {
         "pair by pair": lambda q, k, W_q, W_k, w_v: (
             torch.tanh(q @ W_q.T + (k @ W_k.T)[: len(q)]) @ w_v
         ),
+        "rectified": lambda q, k, W_q, W_k, w_v: (
+            torch.relu((q @ W_q.T)[:, None] + (k @ W_k.T)[None]) @ w_v
+        ),
+        "scaled": lambda *a: broadcast_score(*a) / len(a[-1]) ** 0.5,
+        "mean over h": lambda *a: broadcast_score(*a) / len(a[-1]),
+        "a difference": lambda q, k, *w: broadcast_score(q, -k, *w),
+        "first query alone": lambda q, k, *w: broadcast_score(q[:1], k, *w).expand(len(q), -1),
         "without w_v": lambda q, k, W_q, W_k, w_v: torch.tanh(
             (q @ W_q.T)[:, None] + (k @ W_k.T)[None]
         ).sum(-1),
@@ -112,6 +125,13 @@ WRONG = {
         "strictly before": lambda x: lengths_back(x, 0),
         "one step ahead": lambda x: lengths_back(x, 2),
         "no scale": no_scale,
+        "divided by d": lambda x: no_scale(x / x.shape[-1] ** 0.5) * x.shape[-1] ** 0.5,
+        "scaled by the steps": lambda x: no_scale(x / x.shape[1] ** 0.25) * x.shape[1] ** 0.25,
+        "masked after the softmax": lambda x: (
+            ((x @ x.mT / x.shape[-1] ** 0.5).softmax(-1).tril()) @ x
+        ),
+        "masked by 0": lambda x: (x @ x.mT / x.shape[-1] ** 0.5).tril().softmax(-1) @ x,
+        "the weights": lambda x: (x @ x.mT).softmax(-1),
         "forwards": lambda x: torch_back(x.flip(1)).flip(1),
         "running mean": lambda x: x.cumsum(1) / torch.arange(1, x.shape[1] + 1).view(1, -1, 1),
         "first of the batch": lambda x: torch_back(x[:1]).expand_as(x),

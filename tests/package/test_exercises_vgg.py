@@ -64,6 +64,8 @@ def test_stubs_fail_kindly(capsys):
         lambda counts, i, c: vgg_parameters((1, 1, 2, 2, 2), i, c),  # always net A
         lambda *a: torch.tensor(vgg_parameters(*a)),
         lambda *a: float(vgg_parameters(*a)) / 1e6,
+        lambda *a: float(vgg_parameters(*a)),
+        lambda counts, i, c: vgg_parameters(counts, i, c) - 4097 * c,  # no last layer
     ],
 )
 def test_wrong_counts_fail(wrong, capsys):
@@ -100,6 +102,10 @@ def flipped(conv, linear):
         changed(channels_last_order),
         changed(flipped),
         changed(lambda conv, linear: conv.double()),
+        lambda linear, channels: nn.Sequential(as_convolution(linear, channels)),
+        lambda linear, channels: lambda x: as_convolution(linear, channels)(x),
+        lambda linear, channels: nn.Conv2d(linear.in_features, linear.out_features, 1),
+        lambda linear, channels: nn.Conv2d(channels, linear.out_features, 7),
     ],
 )
 def test_wrong_layers_fail(wrong, capsys):
