@@ -112,6 +112,8 @@ def _notebook(notebook: NotebookNode | None, points: dict, words: dict) -> list[
     parts, hidden_ran = [], False
     for cell in notebook.cells:
         name = task(cell).get("id", "")
+        if name == "install":
+            continue
         if cell.cell_type == "markdown":
             body = markdown.render(cell.source)
         else:
@@ -119,12 +121,18 @@ def _notebook(notebook: NotebookNode | None, points: dict, words: dict) -> list[
             verdict = is_kind(cell, "compare")
             hidden_ran = hidden_ran or verdict
             shown = [_output(o, brief=hidden_ran and not verdict) for o in cell.outputs]
-            body = f"<pre><code>{escape(source)}</code></pre>{''.join(shown)}"
+            code = f'<pre tabindex="0"><code>{escape(source)}</code></pre>' if source else ""
+            body = code + "".join(shown)
         if name in words:
             body += f"<p><strong>Your teacher:</strong> {escape(words[name])}</p>"
         if name in points:
             score, most = points[name]
-            body += f"<p><strong>{escape(name)}: {_number(score)} of {most:g} points</strong></p>"
+            got = (
+                f"not graded yet ({most:g} points)"
+                if score is None
+                else f"{score:g} of {most:g} points"
+            )
+            body += f"<p><strong>{escape(name)}: {got}</strong></p>"
             body = f'<section class="task">{body}</section>'
         parts.append(body)
     return parts
@@ -153,4 +161,4 @@ def _text(text: str) -> str:
     for line in cut.split("\n"):
         kind = {"right": "right", "not right": "wrong"}.get(line.rpartition(": ")[2], "")
         lines.append(f'<span class="{kind}">{escape(line)}</span>' if kind else escape(line))
-    return f'<pre class="out">{chr(10).join(lines)}</pre>' if cut.strip() else ""
+    return f'<pre class="out" tabindex="0">{chr(10).join(lines)}</pre>' if cut.strip() else ""

@@ -46,7 +46,8 @@ def profile(net, side, unit):
     for part in net.modules():
         if isinstance(part, nn.Conv2d) and {ones}:
             nn.init.ones_(part.weight)
-            nn.init.zeros_(part.bias)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
     image = torch.{image}(1, 1, side, side, dtype=torch.float64, requires_grad=True)
     net(image)[0, :, unit, unit].sum().backward()
     columns = image.grad[0, 0].abs().sum(0){change}
