@@ -56,14 +56,14 @@ class Work:
 #: LeNet as chapter 7.6 of "Dive into Deep Learning" trains it (section "Training").
 MAIN = {
     "lenet": Work(60_000, 10_000, epochs=10, rate=0.1, our_epochs=2, our_rate=0.02, adam=True),
-    "resnet": Work(10_000, 2_000, epochs=4, rate=0.05, our_epochs=2, our_rate=0.1),
+    "resnet": Work(5_000, 1_000, epochs=4, rate=0.05, our_epochs=2, our_rate=0.1),
 }
 #: One epoch with d2l's recipe on both sides, on as many images: only the machinery differs.
 EACH = {
     name: Work(images, images // 4, epochs=1, rate=0.01, our_epochs=1, our_rate=0.01)
     for name, images in (
-        ("lenet", 10_000), ("alexnet", 10_000), ("vgg", 10_000), ("nin", 10_000),
-        ("googlenet", 2_000), ("resnet", 4_000), ("densenet", 2_000),
+        ("lenet", 10_000), ("alexnet", 5_000), ("vgg", 5_000), ("nin", 5_000),
+        ("googlenet", 1_000), ("resnet", 2_000), ("densenet", 1_000),
     )
 }  # fmt: skip
 
@@ -265,6 +265,7 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="*", choices=MAIN, default=list(MAIN))
+    parser.add_argument("--sides", nargs="*", choices=SIDES, default=list(SIDES))
     parser.add_argument("--all", action="store_true", help="one epoch of each small network too")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--save", action="store_true", help="write benchmarks/results")
@@ -273,9 +274,9 @@ def main() -> None:
         folder = Path(scratch)
         unpacked_data(folder)
         for name in chosen.networks:
-            keep(compare(name, MAIN[name], SIDES, chosen.repeats, folder), chosen.save)
+            keep(compare(name, MAIN[name], chosen.sides, chosen.repeats, folder), chosen.save)
         if chosen.all:
-            print("one epoch of 2,000 to 10,000 images, d2l's recipe on both sides")
+            print("one epoch of 1,000 to 10,000 images, d2l's recipe on both sides")
             for name, work in EACH.items():
                 keep(compare(name, work, SIDES[:2], chosen.repeats, folder), chosen.save)
 

@@ -19,6 +19,7 @@ from . import (
     quiz,
     references,
     settles,
+    syllabus,
 )
 
 
@@ -73,6 +74,9 @@ def _add_pages(app: Sphinx) -> None:
     app.add_directive("run-times", generated.RunTimesDirective)
     app.add_directive("terms", generated.TermsDirective)
     app.add_directive("data-and-licences", generated.DataDirective)
+    app.add_node(syllabus.syllabus, html=(syllabus.visit, None))
+    app.add_directive("syllabus", syllabus.SyllabusDirective)
+    app.connect("env-check-consistency", syllabus.check)
 
 
 def _add_assets(app: Sphinx) -> None:

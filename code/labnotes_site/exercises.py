@@ -1,11 +1,52 @@
-"""Exercises and solutions: sphinx-exercise gives the body of each the same id."""
+"""Exercises and solutions: their times, and ids that sphinx-exercise gives more than once."""
 
 from __future__ import annotations
+
+import re
+from dataclasses import dataclass
 
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 REPEATED = {"exercise-content", "solution-content"}
+LEVELS = ("predict", "fill in", "build")
+HEAD = re.compile(r"^[:`]{3,}\{exercise\} *(?P<title>.*)\n(?::label: +(?P<label>\S+))?", re.M)
+TIMED = re.compile(r"(?P<name>.+) \((?P<level>[\w ]+), (?P<minutes>\d+) min\)")
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise of a chapter, with the time that it says it takes."""
+
+    label: str
+    title: str
+    level: str
+    minutes: int
+
+
+def exercises(text: str) -> list[Exercise]:
+    """The exercises in a chapter's source, in order.
+
+    Raises
+    ------
+    ValueError
+        If one has no label, no level that the book knows, or no time.
+
+    Examples
+    --------
+    >>> exercises(":::{exercise} Count (fill in, 15 min)\\n:label: ex-count\\nHow many?\\n:::")
+    [Exercise(label='ex-count', title='Count', level='fill in', minutes=15)]
+    """
+    found = []
+    for head in HEAD.finditer(text):
+        timed = TIMED.fullmatch(head["title"].strip())
+        if not timed or timed["level"] not in LEVELS or not head["label"]:
+            raise ValueError(
+                f"exercise {head['title']!r}: end the title with a level of {', '.join(LEVELS)} and "
+                "a time, as in (build, 20 min), and put its label below"
+            )
+        found.append(Exercise(head["label"], timed["name"], timed["level"], int(timed["minutes"])))
+    return found
 
 
 class UniqueIds(SphinxPostTransform):

@@ -17,7 +17,7 @@ GLOSSARY = "chapters/reference/glossary"
 #: These pages tell of all chapters: any change may change them.
 GENERATED = [
     f"chapters/reference/{n}"
-    for n in ("notes-map", "corrections", "run-times", "data-and-licences")
+    for n in ("notes-map", "corrections", "run-times", "data-and-licences", "for-teachers")
 ]
 
 

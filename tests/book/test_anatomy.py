@@ -9,6 +9,8 @@ import pytest
 import yaml
 from built_book import ROOT, book, notes
 
+from labnotes_site.course import parse, plans
+
 HEADINGS = [
     "After this chapter you can",
     "The problem",
@@ -143,6 +145,22 @@ def test_each_chapter_feeds_the_glossary(chapter):
     terms = yaml.safe_load(file.read_text("utf8"))
     assert len(terms) >= 5
     assert all(set(t) == {"term", "zh", "text"} and all(t.values()) for t in terms)
+
+
+def test_each_chapter_has_a_plan_for_a_class(chapter):
+    assert chapter.docname.removeprefix("chapters/") in plans(ROOT)
+
+
+def test_there_are_courses_of_6_12_and_24_hours_and_the_longest_has_every_chapter():
+    page = (ROOT / "chapters" / "reference" / "for-teachers.md").read_text("utf8")
+    courses = [parse(body) for body in re.findall(r"^```{syllabus}\n(.*?)^```$", page, re.M | re.S)]
+    assert [c.hours for c in courses[:3]] == [6, 12, 24]
+    named = {name for s in courses[2].sessions for name in [*s.chapters, *s.at_home]}
+    assert named == {c.docname.removeprefix("chapters/") for c in book()}
+    # Shapes, residual networks, BLEU, attention.
+    assert {s.assignment for s in courses[2].sessions if s.assignment} == {
+        path.stem for path in (ROOT / "classroom" / "assignments").glob("*.md")
+    }
 
 
 @pytest.mark.parametrize("folder", ["chapters", "code", "tests", "data", "benchmarks"])

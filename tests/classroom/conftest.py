@@ -13,10 +13,14 @@ HERE = Path(__file__).parent
 ASSIGNMENTS = HERE / "course_source" / "assignments"
 
 
+REAL_DATA = os.environ.get("LABNOTES_DATA", "")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def quiet_surroundings(tmp_path_factory):
-    """No data set of this machine, no download: the tiny course needs none."""
+    """No data set of this machine, no download: the stand-ins that come with the package."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("LABNOTES_DATA", raising=False)
         patch.setenv("LABNOTES_OFFLINE", "1")
         patch.setenv("LABNOTES_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield

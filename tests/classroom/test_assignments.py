@@ -5,10 +5,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import REAL_DATA
 
 from labnotes_classroom import jail
-from labnotes_classroom.build import limits_of
+from labnotes_classroom.build import build, limits_of
 from labnotes_classroom.compare import value, verdicts
+from labnotes_classroom.course import Course
 from labnotes_classroom.reference import checked
 from labnotes_classroom.source import TOLERANCE, is_kind, read, task
 
@@ -42,6 +44,17 @@ def expected(assignment) -> dict:
 
 def the(name: str):
     return read(ROOT / "classroom" / "assignments" / f"{name}.md", "pass")
+
+
+@pytest.mark.parametrize("name", [path.stem for path in SOURCES])
+def test_an_assignment_is_built_with_the_data_that_is_here(name, jailed, tmp_path, monkeypatch):
+    """With its controls: the solution runs, all of it compares, and a blank release gets nothing."""
+    if REAL_DATA:
+        monkeypatch.setenv("LABNOTES_DATA", REAL_DATA)
+    course = Course(tmp_path / "course")
+    build(ROOT / "classroom" / "assignments", course, [name])
+    for kind in ("source", "release", "solution"):
+        assert course.notebook(kind, name).exists()
 
 
 @pytest.mark.parametrize("name", [path.stem for path in SOURCES])

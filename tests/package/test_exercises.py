@@ -103,6 +103,12 @@ def test_every_stub_has_a_check_a_checker_and_a_solution(chapter):
     assert missing(chapter) == []
 
 
+@pytest.mark.parametrize("chapter", BOOK, ids=lambda c: c.docname)
+def test_no_check_leaves_a_bare_true_or_false_in_the_page(chapter):
+    last = [source.rstrip().splitlines()[-1] for source in chapter.code if source.strip()]
+    assert [line for line in last if line.startswith("check(") and not line.endswith(";")] == []
+
+
 STUB = """```{code-cell} ipython3
 :tags: [exercise-stub]
 def twice(x):

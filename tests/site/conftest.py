@@ -92,10 +92,12 @@ class Visit:
                 sizes[path] = len(gzip.compress(data)) if Path(path).suffix in PACKED else len(data)
         return sizes
 
-    def axe(self) -> list[str]:
+    def axe(self, within: str = "html") -> list[str]:
         """What axe-core calls serious or critical, one line for each element."""
         self.page.evaluate(AXE_SCRIPT)
-        found = self.page.evaluate("() => axe.run({resultTypes: ['violations']})")
+        found = self.page.evaluate(
+            "(within) => axe.run({include: [[within]]}, {resultTypes: ['violations']})", within
+        )
         return [
             f"{rule['id']}: {node['target']} {node['html'][:120]} {node['failureSummary']}"
             for rule in found["violations"]

@@ -1,4 +1,4 @@
-"""What a reader does with the site: search, switch the theme, answer, download, look things up."""
+"""What a reader does with the site: search, switch the theme, download, look things up."""
 
 from __future__ import annotations
 
@@ -12,36 +12,6 @@ from fontTools.ttLib import TTFont
 from playwright.sync_api import expect
 
 CHAPTER = ".ln-badges"
-
-
-@pytest.mark.holding(".ln-question")
-def test_a_question_is_answered_by_keyboard_and_says_right_or_wrong_in_words(path, theme, visit):
-    page = visit(theme).go(path).page
-    for group in page.locator(".ln-question").all():
-        options = group.locator("input[type=radio]")
-        options.first.focus()
-        page.keyboard.press("Space")
-        for option in group.locator(".ln-option").all():
-            expect(option.locator("input")).to_be_checked()
-            reason = option.locator(".ln-reason")
-            right = "ln-right" in option.get_attribute("class")
-            expect(reason).to_have_attribute("aria-live", "polite")
-            expect(
-                reason.get_by_text("Right." if right else "Not this one.", exact=True)
-            ).to_be_visible()
-            assert group.locator(".ln-reason-text:visible").count() == 1
-            page.keyboard.press("ArrowDown")
-        expect(options.first).to_be_checked()  # round the circle: all options were reached
-
-
-@pytest.mark.holding(".ln-question")
-def test_a_question_works_without_javascript(path, visit):
-    seen = visit(javascript=False)
-    seen.page.goto(f"{seen.base}/{path}")
-    option = seen.page.locator(".ln-option").first
-    expect(option.locator(".ln-reason-text")).to_be_hidden()
-    option.locator("label").click()
-    expect(option.locator(".ln-reason-text")).to_be_visible()
 
 
 def test_the_search_dialog_finds_a_word(visit):

@@ -7,9 +7,9 @@ It yields one :class:`Case` for every input it tries, smallest first.
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,8 +22,8 @@ class Case:
     """One call of the reader's function, and what it should give.
 
     `call` shows the reader what was called, `got` is what came back, `expected` what should have.
-    Numbers and tensors are compared within `tolerance` (absolute, plus the same relative part);
-    a tensor's shape and dtype must agree too. `hint` says what the usual mistake is.
+    Floats are compared within `tolerance` (absolute, plus the same relative part), whole numbers
+    exactly; a tensor's shape and dtype must agree too. `hint` says what the usual mistake is.
     """
 
     call: str
@@ -43,10 +43,35 @@ def checker(name: str):
     return register
 
 
+class _ReadersError(Exception):
+    """Something was raised by the reader's code: it is this one's cause."""
+
+
+def attempt(function: Callable, *arguments: Any) -> Any:
+    """Call what the reader wrote, so that :func:`check` knows whose fault an exception is.
+
+    :func:`check` hands a checker the answer wrapped in this. A checker calls it itself for what
+    the answer gave back, a module for example.
+    """
+    try:
+        return function(*arguments)
+    except Exception as error:
+        raise _ReadersError from error
+
+
+def shapes_of(module: Any) -> Any:
+    """The shape of each parameter by its name; what is no module is given back as it is."""
+    if not isinstance(module, torch.nn.Module):
+        return module
+    return {name: tuple(p.shape) for name, p in module.named_parameters()}
+
+
 def check(name: str, answer: Callable) -> bool:
     """Try `answer` on the cases of exercise `name`, print what was found, return whether it passed.
 
     The first case that fails is shown in full: the call, what was expected, what came, a hint.
+    What the reader's code raises is printed too, and the page goes on; what the checker itself
+    raises is a bug of the book, and is raised.
 
     Raises
     ------
@@ -64,22 +89,26 @@ def check(name: str, answer: Callable) -> bool:
         raise KeyError(f"no exercise {name!r}; exercises of {chapter!r}: {known}")
     passed = 0
     try:
-        for case in _CHECKERS[name](answer):
+        for case in _CHECKERS[name](partial(attempt, answer)):
             problem = _difference(case.got, case.expected, case.tolerance)
             if problem:
                 _report_failure(name, case, problem)
                 return False
             passed += 1
-    except NotImplementedError as error:
-        print(f"○ {name}: not written yet. {error}".rstrip())
-        return False
-    except Exception as error:  # the reader's own code failed: show how, and let the page go on
-        print(f"✗ {name}: your function raised {type(error).__name__}: {error}")
+    except _ReadersError as wrapped:
+        _report_error(name, wrapped.__cause__)
         return False
     if passed == 0:
         raise RuntimeError(f"checker {name!r} tried no case")
     print(f"✓ {name}: all {passed} checks pass.")
     return True
+
+
+def _report_error(name: str, error: BaseException) -> None:
+    if isinstance(error, NotImplementedError):
+        print(f"○ {name}: not written yet. {error}".rstrip())
+    else:
+        print(f"✗ {name}: your code raised {type(error).__name__}: {error}")
 
 
 def _report_failure(name: str, case: Case, problem: str) -> None:
@@ -107,10 +136,17 @@ def _difference(got: Any, expected: Any, tolerance: float) -> str:
         return "" if type(got) is type(expected) and got == expected else "not the expected value"
     # A float subclass could answer yes to every comparison: only plain numbers count.
     if type(got) not in (int, float):
-        return f"expected a number, got {type(got).__name__}"
-    if math.isnan(got):
+        return f"expected a plain Python number, got {type(got).__name__}"
+    if got != got:
         return "the result is nan"
-    close = got == expected or abs(got - expected) <= tolerance * (1 + abs(expected))
+    if isinstance(expected, int):
+        if type(got) is float:
+            return "expected a whole number, an int, got a float"
+        return "" if got == expected else "not the expected number"
+    try:
+        close = got == expected or abs(got - expected) <= tolerance * (1 + abs(expected))
+    except OverflowError:  # an int that no float can hold
+        close = False
     return "" if close else "not the expected number"
 
 
@@ -132,7 +168,11 @@ def _tensor_difference(got: Any, expected: torch.Tensor, tolerance: float) -> st
         return f"expected shape {tuple(expected.shape)}, got {tuple(got.shape)}"
     if got.dtype != expected.dtype:
         return f"expected dtype {expected.dtype}, got {got.dtype}"
-    if got.is_floating_point() and got.isnan().any() and not expected.isnan().any():
+    if (got.device, got.layout) != (expected.device, expected.layout):
+        return f"expected a tensor on {expected.device}, got one on {got.device} ({got.layout})"
+    if not got.is_floating_point():
+        return "" if torch.equal(got, expected) else "not the expected values"
+    if got.isnan().any() and not expected.isnan().any():
         return "the result holds nan"
     if not torch.allclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True):
         return "not the expected values"

@@ -113,6 +113,7 @@ def _nearest(got, image, pixels, alphas):
     parts = torch.from_numpy((vectors * values)[:, ::-1].copy()).float() * alphas  # (3, 3)
     signs = torch.cartesian_prod(*3 * [torch.tensor([1.0, -1.0])])  # (8, 3)
     choices = [image + (parts @ sign)[:, None, None] for sign in signs]
-    if not isinstance(got, torch.Tensor) or got.shape != image.shape:
+    alike = isinstance(got, torch.Tensor) and (got.shape, got.dtype) == (image.shape, image.dtype)
+    if not alike or got.device != image.device:
         return choices[0]
     return min(choices, key=lambda choice: (choice - got).abs().sum().nan_to_num(torch.inf).item())

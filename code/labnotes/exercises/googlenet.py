@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from labnotes.convnets import Inception, cost
-from labnotes.exercises import Case, checker
+from labnotes.exercises import Case, attempt, checker, shapes_of
 
 
 @checker("googlenet.block_cost")
@@ -49,21 +49,9 @@ def factorized_path(answer: Callable) -> Iterator[Case]:
 
     Expected: 1x1, 3x3, 3x3 convolutions with bias, a ReLU after each, in functional calls.
     """
-    path = answer(4, 2, 3)
-    yield Case(
-        call="{name: shape of each parameter of FactorizedPath(4, 2, 3)}",
-        got={name: tuple(p.shape) for name, p in path.named_parameters()},
-        expected={
-            "conv1.weight": (2, 4, 1, 1),
-            "conv1.bias": (2,),
-            "conv2.weight": (3, 2, 3, 3),
-            "conv2.bias": (3,),
-            "conv3.weight": (3, 3, 3, 3),
-            "conv3.bias": (3,),
-        },
-        hint="attributes conv1, conv2, conv3 in this order, nn.Conv2d with bias",
-    )
+    yield _layers(answer(4, 2, 3), 4, 2, 3)
     path = answer(1, 1, 1)
+    yield _layers(path, 1, 1, 1)
     with torch.no_grad():
         for parameter in path.parameters():
             parameter.fill_(float(parameter.dim() == 4))  # kernels of ones, no bias
@@ -71,7 +59,7 @@ def factorized_path(answer: Callable) -> Iterator[Case]:
     dot[..., 3, 3] = 1
     yield Case(
         call="where path(dot) is above 0, for kernels of ones and a dot in the middle of 7x7",
-        got=_positive(path(dot)),
+        got=_positive(attempt(path, dot)),
         expected=F.pad(torch.ones(1, 1, 5, 5), (1, 1, 1, 1)) > 0,
         hint="two 3x3 windows in a row see 5x5, and padding=1 keeps height and width",
     )
@@ -82,13 +70,14 @@ def factorized_path(answer: Callable) -> Iterator[Case]:
         (3, 6, 4, (1, 1)),
     ):
         path = answer(inputs, reduced, channels)
+        yield _layers(path, inputs, reduced, channels)
         with torch.no_grad():
             for parameter in path.parameters():
                 parameter.copy_(torch.randn(parameter.shape, generator=draw))
         x = torch.randn(3, inputs, *shape, generator=draw)
         with torch.no_grad():
             expected = _expected(path, x)
-            got = path(x.clone())
+            got = attempt(path, x.clone())
         yield Case(
             call=f"path(x), x of shape {tuple(x.shape)}, weights at random",
             got=got,
@@ -96,6 +85,23 @@ def factorized_path(answer: Callable) -> Iterator[Case]:
             tolerance=1e-4,
             hint="conv1, ReLU, conv2, ReLU, conv3, ReLU",
         )
+
+
+def _layers(path: object, inputs: int, reduced: int, channels: int) -> Case:
+    """The path has the layers that the other cases reach for, and no others."""
+    return Case(
+        call=f"{{name: shape of each parameter of FactorizedPath({inputs}, {reduced}, {channels})}}",
+        got=shapes_of(path),
+        expected={
+            "conv1.weight": (reduced, inputs, 1, 1),
+            "conv1.bias": (reduced,),
+            "conv2.weight": (channels, reduced, 3, 3),
+            "conv2.bias": (channels,),
+            "conv3.weight": (channels, channels, 3, 3),
+            "conv3.bias": (channels,),
+        },
+        hint="a module with the attributes conv1, conv2, conv3, nn.Conv2d with bias",
+    )
 
 
 def _positive(output):

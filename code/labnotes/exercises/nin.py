@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import nn
 
-from labnotes.exercises import Case, checker
+from labnotes.exercises import Case, attempt, checker
 
 
 @checker("nin.global_average_pool")
@@ -63,7 +63,7 @@ def convolutional_head(answer: Callable) -> Iterator[Case]:
         for extra in (0, 3):
             maps = torch.randn(2, channels, height + extra, width + extra, generator=draw)
             with torch.no_grad():
-                got = head(maps)
+                got = attempt(head, maps)
                 patches = maps.unfold(2, height, 1).unfold(
                     3, width, 1
                 )  # (2, c, rows, columns, h, w)

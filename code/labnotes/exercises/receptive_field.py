@@ -67,18 +67,26 @@ def dilations(answer: Callable) -> Iterator[Case]:
         (200, 5),
     ]:
         found = answer(size)
-        if not isinstance(found, (list, tuple)):
-            yield Case(
-                f"dilations({size})", found, [1], hint="return a list of whole numbers, one a layer"
-            )
-            return
-        layers = [Layer(3, dilation=d) for d in found]
-        seen = list(path_counts(layers))
-        holes = receptive_field(layers).size - len(seen)
+        whole = isinstance(found, (list, tuple)) and all(type(d) is int and d > 0 for d in found)
         yield Case(
-            call=f"dilations({size}) = {list(found)}: (pixels seen at least {size}, holes, layers)",
-            got=(len(seen) >= size, holes, len(layers)),
-            expected=(True, 0, fewest),
+            call=f"dilations({size}) = {found!r}: is it a list of whole numbers above 0?",
+            got=whole,
+            expected=True,
+            hint="return a list with one dilation, an int, for each layer",
+        )
+        yield Case(
+            call=f"dilations({size}) = {list(found)}: how many layers",
+            got=len(found),
+            expected=fewest,
+            hint="three copies of a field, side by side, make a field three times as wide: each "
+            "layer can triple it, and no layer is needed for one pixel",
+        )
+        layers = [Layer(3, dilation=d) for d in found]
+        seen = len(path_counts(layers))
+        yield Case(
+            call=f"dilations({size}) = {list(found)}: (at least {size} pixels seen, holes)",
+            got=(seen >= size, receptive_field(layers).size - seen),
+            expected=(True, 0),
             hint="a layer may dilate by as much as the field below it is wide, and no more: then its three "
             "copies of that field lie side by side",
         )

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from labnotes.convnets import BasicBlock
-from labnotes.exercises import Case, checker
+from labnotes.exercises import Case, attempt, checker, shapes_of
 
 
 @checker("resnet.block_parameters")
@@ -47,47 +47,43 @@ def pre_activation(answer: Callable) -> Iterator[Case]:
     Expected: x + conv2(relu(bn2(conv1(relu(bn1(x)))))), in functional calls.
     """
     block = answer(2)
-    yield Case(
-        call="{name: shape of each parameter of PreActivationBlock(2)}",
-        got={name: tuple(p.shape) for name, p in block.named_parameters()},
-        expected=_shapes(2),
-        hint="attributes bn1, conv1, bn2, conv2 in this order; the convolutions are 3x3 with "
-        "bias=False, the batch normalizations nn.BatchNorm2d(channels)",
-    )
+    yield _layers(block, 2)
     with torch.no_grad():
         block.conv2.weight.zero_()
     yield Case(
         call="block(x) with conv2's weights all zero: nothing is added to x",
-        got=block(torch.tensor([[[[-1.0]], [[2.0]]], [[[3.0]], [[-4.0]]]])),
+        got=attempt(block, torch.tensor([[[[-1.0]], [[2.0]]], [[[3.0]], [[-4.0]]]])),
         expected=torch.tensor([[[[-1.0]], [[2.0]]], [[[3.0]], [[-4.0]]]]),
         hint="nothing comes after the sum, so that negative numbers pass",
     )
     draw = torch.Generator().manual_seed(0)
     for channels, size in ((1, 3), (3, 4), (5, 6)):
         block = answer(channels)
+        yield _layers(block, channels)
         with torch.no_grad():
             for weight in block.parameters():
                 weight.copy_(torch.randn(weight.shape, generator=draw))
         x = torch.randn(4, channels, size, size, generator=draw)
         yield Case(
             call=f"block(x) in training, x of shape {tuple(x.shape)}, weights at random",
-            got=block(x.clone()),
+            got=attempt(block, x.clone()),
             expected=_expected(block, x),
             tolerance=1e-4,
             hint="the order is bn1, relu, conv1, bn2, relu, conv2, and then the sum with x itself",
         )
 
 
-def _shapes(channels: int) -> dict[str, tuple]:
+def _layers(block: object, channels: int) -> Case:
+    """The block has the layers that the other cases reach for, and no others."""
     kernel, vector = (channels, channels, 3, 3), (channels,)
-    return {
-        "bn1.weight": vector,
-        "bn1.bias": vector,
-        "conv1.weight": kernel,
-        "bn2.weight": vector,
-        "bn2.bias": vector,
-        "conv2.weight": kernel,
-    }
+    norms = {f"bn{n}.{name}": vector for n in (1, 2) for name in ("weight", "bias")}
+    return Case(
+        call="{name: shape of each parameter of PreActivationBlock(%d)}" % channels,
+        got=shapes_of(block),
+        expected=norms | {"conv1.weight": kernel, "conv2.weight": kernel},
+        hint="a module with the attributes bn1, conv1, bn2, conv2; the convolutions are 3x3 with "
+        "bias=False, the batch normalizations nn.BatchNorm2d(channels)",
+    )
 
 
 @torch.no_grad()

@@ -161,7 +161,7 @@ function render({ model, el }) {
           const small = weight != null && cell >= 24; // room for the weight beside the value
           cells.push(h("text", { x: left + cell * (small ? 0.34 : 0.5), y: top + cell * (small ? 0.5 : 0.66),
             "font-size": Math.min(14, cell * 0.52), class: pad ? "cax-soft" : null }, minus(x)));
-          if (small) cells.push(h("text", { x: left + cell * 0.68, y: top + cell * 0.9, class: "cax-weight",
+          if (small) cells.push(h("text", { x: left + cell * 0.93, y: top + cell * 0.9, class: "cax-weight", style: "text-anchor: end",
             "font-size": Math.min(11, cell * 0.38) }, `×${minus(weight)}`));
         }
       }

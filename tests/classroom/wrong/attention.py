@@ -1,38 +1,38 @@
 """Wrong answers to the assignment attention, and the most they may get."""
 
-MASKED = '''
+MASKED = """
 def masked_softmax(scores, valid_lens=None):
     if valid_lens is None:
         return scores.softmax(dim=-1)
     hidden = torch.arange(scores.shape[-1]) {compare} valid_lens.reshape({shape})
     hidden = hidden.expand(scores.shape)
     {wrong}
-'''
+"""
 RIGHT = {"compare": ">=", "shape": "len(scores), -1, 1"}
 LOWEST = "torch.finfo(scores.dtype).min"
 FILL = "scores.masked_fill(hidden, {}).softmax(dim={})"
 
-DOT = '''
+DOT = """
 def scaled_dot_product(queries, keys, values, valid_lens=None):
     scores = queries @ keys.transpose(1, 2) / {divisor}
     weights = masked_softmax(scores, valid_lens)
     return {result}
-'''
+"""
 
-ADDITIVE = '''
+ADDITIVE = """
 def additive(queries, keys, values, W_q, W_k, w_v, valid_lens=None):
     hidden = (queries @ W_q.T)[:, :, None] + (keys @ W_k.T)[:, None]
     weights = masked_softmax({score}, {lens})
     return weights @ values, weights
-'''
+"""
 
-CAUSAL = '''
+CAUSAL = """
 def causal_lens(valid_lens, steps):
     seen = torch.arange({first}, {first} + steps)
     return {result}
-'''
+"""
 
-MEASURE = '''
+MEASURE = """
 def measure(queries, keys, divisor):
     scores = queries @ keys.T / {divisor}
     a = scores.softmax(dim=-1)
@@ -42,18 +42,18 @@ def measure(queries, keys, divisor):
         "entropy": {entropy}.sum(dim=-1).mean().item(),
         "gradient": {gradient}.mean().item(),
     }}
-'''
+"""
 ENTROPY = "torch.special.entr(a)"
 NORM = "jacobian.norm(dim=(1, 2))"
 
-POOL = '''
+POOL = """
 def pool(queries, keys, values, lens, mask):
     padding = torch.arange(keys.shape[1]) >= lens[:, None, None]
     {wrong}
     return weights @ values, weights
-'''
+"""
 
-EXPERIMENT = '''
+EXPERIMENT = """
 def experiment(model, bags, labels, widths=(49, 100)):
     rows = []
     for width in widths:
@@ -71,7 +71,7 @@ def experiment(model, bags, labels, widths=(49, 100)):
                 "weight on patches": {weight}.item(),
             }})
     return rows
-'''
+"""
 ALONE = "torch.cat([model.answer(scaled_dot_product(*model.parts(b[None]))[0]) for b in bags])"
 WEIGHT = "(weights * real).sum(dim=-1).mean()"
 
@@ -121,7 +121,10 @@ WRONG = [
             "    return queries @ keys.mT @ values * 0, queries @ keys.mT * 0",
         },
         "at_most": {
-            "masked-softmax-graded": 0, "attention-graded": 0, "measure-graded": 0, "padding-graded": 0
+            "masked-softmax-graded": 0,
+            "attention-graded": 0,
+            "measure-graded": 0,
+            "padding-graded": 0,
         },
     },
     {
@@ -138,14 +141,15 @@ WRONG = [
             "pool": "def pool(queries, keys, values, lens, mask):\n    return values, keys",
         },
         "at_most": {
-            "masked-softmax-graded": 0, "attention-graded": 0, "measure-graded": 0, "padding-graded": 0
+            "masked-softmax-graded": 0,
+            "attention-graded": 0,
+            "measure-graded": 0,
+            "padding-graded": 0,
         },
     },
     {
         "name": "the mask is forgotten",
-        "cells": {
-            "masked-softmax": MASKED.format(**RIGHT, wrong="return scores.softmax(dim=-1)")
-        },
+        "cells": {"masked-softmax": MASKED.format(**RIGHT, wrong="return scores.softmax(dim=-1)")},
         "at_most": {"masked-softmax-graded": 0, "attention-graded": 3, "padding-graded": 1},
     },
     {
@@ -165,7 +169,9 @@ WRONG = [
     {
         "name": "hidden scores are filled with -inf: NaN where nothing is valid",
         "cells": {
-            "masked-softmax": MASKED.format(**RIGHT, wrong="return " + FILL.format("-torch.inf", -1))
+            "masked-softmax": MASKED.format(
+                **RIGHT, wrong="return " + FILL.format("-torch.inf", -1)
+            )
         },
         "at_most": {"masked-softmax-graded": 4},
     },
@@ -183,7 +189,9 @@ WRONG = [
     {
         "name": "hidden scores are multiplied by 0, as if 0 were low",
         "cells": {
-            "masked-softmax": MASKED.format(**RIGHT, wrong="return (scores * ~hidden).softmax(dim=-1)")
+            "masked-softmax": MASKED.format(
+                **RIGHT, wrong="return (scores * ~hidden).softmax(dim=-1)"
+            )
         },
         "at_most": {"masked-softmax-graded": 0, "attention-graded": 3, "padding-graded": 1},
     },
@@ -223,7 +231,8 @@ WRONG = [
         "name": "off by one: one key too many takes part",
         "cells": {
             "masked-softmax": MASKED.format(
-                compare=">", shape="len(scores), -1, 1",
+                compare=">",
+                shape="len(scores), -1, 1",
                 wrong=f"return {FILL.format(LOWEST, -1)}.masked_fill(hidden, 0.0)",
             )
         },
@@ -233,7 +242,8 @@ WRONG = [
         "name": "one length a sequence is taken for one length a query",
         "cells": {
             "masked-softmax": MASKED.format(
-                compare=">=", shape="-1, scores.shape[1], 1",
+                compare=">=",
+                shape="-1, scores.shape[1], 1",
                 wrong=f"return {FILL.format(LOWEST, -1)}.masked_fill(hidden, 0.0)",
             )
         },
@@ -243,7 +253,8 @@ WRONG = [
         "name": "only one length a sequence is understood",
         "cells": {
             "masked-softmax": MASKED.format(
-                compare=">=", shape="-1, 1, 1",
+                compare=">=",
+                shape="-1, 1, 1",
                 wrong=f"return {FILL.format(LOWEST, -1)}.masked_fill(hidden, 0.0)",
             )
         },
@@ -277,7 +288,9 @@ WRONG = [
     {
         "name": "dot products are divided by d",
         "cells": {
-            "dot-product": DOT.format(divisor="queries.shape[-1]", result="weights @ values, weights")
+            "dot-product": DOT.format(
+                divisor="queries.shape[-1]", result="weights @ values, weights"
+            )
         },
         "at_most": {"attention-graded": 2, "padding-graded": 1},
     },
@@ -318,9 +331,7 @@ WRONG = [
     },
     {
         "name": "additive with w_v inside the tanh",
-        "cells": {
-            "additive": ADDITIVE.format(score="torch.tanh(hidden @ w_v)", lens="valid_lens")
-        },
+        "cells": {"additive": ADDITIVE.format(score="torch.tanh(hidden @ w_v)", lens="valid_lens")},
         "at_most": {"attention-graded": 2},
     },
     {
@@ -342,9 +353,7 @@ WRONG = [
     },
     {
         "name": "not causal: padding is hidden, the future is not",
-        "cells": {
-            "causal": CAUSAL.format(first=1, result="valid_lens[:, None].expand(-1, steps)")
-        },
+        "cells": {"causal": CAUSAL.format(first=1, result="valid_lens[:, None].expand(-1, steps)")},
         "at_most": {"attention-graded": 3},
     },
     {
@@ -376,7 +385,10 @@ WRONG = [
         "name": "measured: entropy in bits",
         "cells": {
             "measure": MEASURE.format(
-                divisor="divisor", variance="var", entropy=f"({ENTROPY} / math.log(2))", gradient=NORM
+                divisor="divisor",
+                variance="var",
+                entropy=f"({ENTROPY} / math.log(2))",
+                gradient=NORM,
             )
         },
         "at_most": {"measure-graded": 1},
@@ -385,7 +397,9 @@ WRONG = [
         "name": "measured: the gradient is the diagonal of the Jacobian alone",
         "cells": {
             "measure": MEASURE.format(
-                divisor="divisor", variance="var", entropy=ENTROPY,
+                divisor="divisor",
+                variance="var",
+                entropy=ENTROPY,
                 gradient="(a * (1 - a)).norm(dim=-1)",
             )
         },
@@ -412,7 +426,9 @@ WRONG = [
     {
         "name": "pooled with the mask before the softmax, whatever was asked for",
         "cells": {
-            "pool": POOL.format(wrong="weights = scaled_dot_product(queries, keys, values, lens)[1]")
+            "pool": POOL.format(
+                wrong="weights = scaled_dot_product(queries, keys, values, lens)[1]"
+            )
         },
         "at_most": {"padding-graded": 1},
     },
@@ -473,7 +489,10 @@ WRONG = [
             "pool": "from labnotes.attention import pool",
         },
         "at_most": {
-            "masked-softmax-graded": 0, "attention-graded": 0, "measure-graded": 0, "padding-graded": 0
+            "masked-softmax-graded": 0,
+            "attention-graded": 0,
+            "measure-graded": 0,
+            "padding-graded": 0,
         },
     },
 ]
