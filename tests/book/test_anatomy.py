@@ -163,9 +163,7 @@ def test_there_are_courses_of_6_12_and_24_hours_and_the_longest_has_every_chapte
     }
 
 
-@pytest.mark.parametrize(
-    "folder", ["chapters", "classroom", "code", "tests", "data", "benchmarks"]
-)
+@pytest.mark.parametrize("folder", ["chapters", "classroom", "code", "tests", "data", "benchmarks"])
 def test_the_project_speaks_of_itself_alone(folder):
     """No absolute path of anybody's machine in any file."""
     home = re.compile(r"(?<![\w.])/(?:work|root|home/\w+|tmp/\w+)/")
