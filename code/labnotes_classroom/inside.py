@@ -78,7 +78,7 @@ def main() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nowhere, standard)
-    for name in ("DATA", "NPROC", "FSIZE", "CPU"):
+    for name in ("DATA", "NPROC", "FSIZE", "CPU", "NOFILE"):
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (limits[name], limits[name]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     client = Client(

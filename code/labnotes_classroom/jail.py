@@ -12,13 +12,15 @@ import contextlib
 import importlib.util
 import json
 import os
+import platform
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +30,8 @@ from nbformat import NotebookNode
 
 import labnotes
 from labnotes.data import catalog
+
+from . import seccomp
 
 MIB = 1 << 20
 HOME = "/home/student"  # in the jail
@@ -58,6 +62,7 @@ class Limits:
             "NPROC": self.processes,
             "FSIZE": self.disk * MIB,
             "CPU": self.cpu,
+            "NOFILE": 512,
             "output": int(self.cell_output * MIB),
             "seconds": self.cell,
         }
@@ -88,12 +93,16 @@ def check() -> None:
     """
     if shutil.which("bwrap") is None:
         raise NoJail(f"there is no bubblewrap (bwrap) on this machine: {INSTALL}")
-    trial = [*_command(Limits(), []), "--", "/usr/bin/true"]
-    done = subprocess.run(trial, capture_output=True, text=True)
+    if platform.machine() not in seccomp.MACHINES:
+        raise NoJail(f"there is no jail for this processor, {platform.machine()}")
+    with _filter() as fd:
+        trial = [*_command(Limits(), [], fd), "--", "/usr/bin/true"]
+        done = subprocess.run(trial, capture_output=True, text=True, pass_fds=(fd,))
     if done.returncode:
         raise NoJail(
-            f"bubblewrap cannot make a jail here: {done.stderr.strip()}. Unprivileged user "
-            "namespaces must be allowed (in a container: run it with the right to make them)"
+            f"bubblewrap cannot make a jail here: {done.stderr.strip()}. It must be 0.7 or newer, "
+            "and may have to be allowed to make user namespaces (in a container: start the container "
+            "with that right)"
         )
 
 
@@ -112,11 +121,26 @@ def run(
         False runs the notebook as an ordinary process with your rights: never do this to work
         of others.
     """
-    command = [*_command(limits, withheld), "--chdir", HOME, "--"] if jailed else []
-    program = IN_JAIL if jailed else str(PROGRAM)
-    command += [sys.executable, program, json.dumps(limits.inside())]
+    end = [sys.executable, IN_JAIL if jailed else str(PROGRAM), json.dumps(limits.inside())]
+    text = nbformat.writes(notebook)
     with tempfile.TemporaryDirectory(prefix="classroom-") as folder:
-        return _watch(command, nbformat.writes(notebook), limits, folder)
+        if not jailed:
+            return _watch(end, text, limits, folder)
+        with _filter() as fd:
+            jail = [*_command(limits, withheld, fd), "--chdir", HOME, "--"]
+            return _watch([*jail, *end], text, limits, folder, fd)
+
+
+@contextlib.contextmanager
+def _filter() -> Iterator[int]:
+    """A pipe out of which bubblewrap reads the filter of system calls."""
+    read, write = os.pipe()
+    try:
+        os.write(write, seccomp.program())
+        os.close(write)
+        yield read
+    finally:
+        os.close(read)
 
 
 def data_folders() -> list[Path]:
@@ -125,13 +149,13 @@ def data_folders() -> list[Path]:
     return [folder.resolve() for folder in folders if folder.is_dir()]
 
 
-def _command(limits: Limits, withheld: Sequence[str]) -> list[str]:
+def _command(limits: Limits, withheld: Sequence[str], filter_fd: int) -> list[str]:
     """bubblewrap and its arguments, up to what is to be run."""
     python = Path(sys.base_prefix).resolve()
     seen = {python, Path(sys.prefix).resolve(), Path(labnotes.__file__).parent.resolve()}
     seen |= set(data_folders())
     command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
-    command += ["--cap-drop", "ALL", "--hostname", "jail"]
+    command += ["--cap-drop", "ALL", "--hostname", "jail", "--seccomp", str(filter_fd)]
     if os.geteuid() == 0:
         command += ["--uid", "65534", "--gid", "65534"]
     command += ["--ro-bind", "/usr", "/usr", "--proc", "/proc", "--dev", "/dev"]
@@ -215,12 +239,12 @@ class _Reader(threading.Thread):
                 self.content += block
 
 
-def _watch(command: list[str], notebook: str, limits: Limits, folder: str) -> Ran:
+def _watch(command: list[str], notebook: str, limits: Limits, folder: str, *fds: int) -> Ran:
     """Run `command` until it ends or goes beyond a limit; then end all of its processes."""
     started = time.monotonic()
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        cwd=folder, start_new_session=True,
+        cwd=folder, start_new_session=True, pass_fds=fds,
     )  # fmt: skip
     _Writer(process.stdin, notebook)
     reader = _Reader(process.stdout, limits.output * MIB)
@@ -262,20 +286,23 @@ def _result(text: bytes, seconds: float, memory: float) -> Ran:
 
 
 def _usage(pid: int) -> tuple[float, int]:
-    """Memory (MiB) and number of the process `pid` and all that descend from it."""
+    """Memory (MiB) and number of the process `pid` and all that descend from it.
+
+    Memory that several of them share counts for each.
+    """
     try:
-        parent = psutil.Process(pid)
-        family = [parent, *parent.children(recursive=True)]
+        family = [pid, *(p.pid for p in psutil.Process(pid).children(recursive=True))]
     except psutil.NoSuchProcess:
         return 0.0, 0
     used = 0
-    for process in family:
+    for member in family:
         try:
-            memory = process.memory_info()
-            used += memory.rss - getattr(memory, "shared", 0)
-        except psutil.NoSuchProcess:
+            status = Path(f"/proc/{member}/status").read_text()
+        except OSError:  # it has ended meanwhile
             continue
-    return used / MIB, len(family)
+        # Its own memory and what it shares, but not the libraries that it has mapped from files.
+        used += sum(int(kib) for kib in re.findall(r"^Rss(?:Anon|Shmem):\s+(\d+) kB", status, re.M))
+    return used / 1024, len(family)
 
 
 def _end(process: subprocess.Popen) -> None:

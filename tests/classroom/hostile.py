@@ -143,6 +143,29 @@ def hostile(course, answered, port: int) -> dict[str, tuple[nbformat.NotebookNod
         "endless-print": (code("while True:\n    print('x' * 1000)"), wait),
         "prints-200-mb": (code("print('x' * 200_000_000)"), wait),
         "memory-bomb": (code("held = []\nwhile True:\n    held.append(bytearray(10**8))"), None),
+        "shared-memory-bomb": (
+            code(
+                "import mmap\nheld = []\nwhile True:\n    held.append(mmap.mmap(-1, 10**8))\n"
+                "    held[-1].write(bytes(10**8))"
+            ),
+            failed,
+        ),
+        "hidden-memory-bomb": (
+            code(
+                "import os\nheld = []\nfor _ in range(100):\n    held.append(os.memfd_create('x'))\n"
+                "    os.write(held[-1], bytes(2 * 10**8))"
+            ),
+            wait,
+        ),
+        "new-namespaces": (
+            extra(
+                "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+                "ok = [libc.unshare(0x10000000 | 0x00020000), "
+                "libc.mount(b'x', b'/home/student', b'tmpfs', 0, None)]\n"
+                "print('REACHED ' if 0 in ok else 'refused', ok)"
+            ),
+            wait,
+        ),
         "fork-bomb": (code("import os\nwhile True:\n    os.fork()"), None),
         "fills-the-disk": (
             code("with open('big', 'wb') as file:\n    while True:\n        file.write(bytes(10**7))"),

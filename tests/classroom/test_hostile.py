@@ -101,16 +101,16 @@ class TestHostile:
     def test_nothing_was_read_written_or_reached(self, graded):
         for name in (
             "reads-what-is-not-its-own", "writes-outside", "opens-a-connection",
-            "looks-into-its-parent",
+            "looks-into-its-parent", "new-namespaces",
         ):  # fmt: skip
             notebook = graded["course"].notebook("autograded", "tiny", name).read_text()
             outputs = re.findall(
-                r"(FOUND|WROTE|CONNECTED|READ) ", notebook.replace('print(\\"', "")
+                r"(FOUND|WROTE|CONNECTED|REACHED|READ) ", notebook.replace('print(\\"', "")
             )
             shown = [o for c in json.loads(notebook)["cells"] for o in c.get("outputs", [])]
             text = "".join("".join(o.get("text", "")) for o in shown)
             assert text.strip(), (name, outputs)
-            assert not re.search("FOUND|WROTE|CONNECTED|READ ", text), (name, text)
+            assert not re.search("FOUND|WROTE|CONNECTED|REACHED|READ ", text), (name, text)
         written = [p for p in graded["new"] if p.name == "written-by-a-student"]
         assert written == []
 

@@ -1,9 +1,14 @@
 """The source's form, what is taken out of it, and the build's controls."""
 
+import re
+import struct
+from pathlib import Path
+
 import nbformat
 import pytest
 from conftest import ASSIGNMENTS
 
+from labnotes_classroom import seccomp
 from labnotes_classroom.build import build, secrets
 from labnotes_classroom.course import Course, CourseError
 from labnotes_classroom.restore import blank
@@ -134,3 +139,45 @@ def test_a_blank_submission_keeps_the_hidden_tests_and_no_solution(built):
             assert "SOLUTION" not in cell.source and cell.source == stub(original)
         else:
             assert cell.source == original.source
+
+
+@pytest.mark.parametrize("machine", sorted(seccomp.MACHINES))
+def test_the_filter_decides_as_it_should_for_every_call(machine):
+    """Run by an interpreter of classic BPF: the five instructions that the filter uses."""
+    architecture, calls = seccomp.MACHINES[machine]
+    text = seccomp.program(machine)
+    lines = [struct.unpack_from("=HBBI", text, at) for at in range(0, len(text), 8)]
+
+    def decide(number, processor):
+        at, value = 0, None
+        while True:
+            code, yes, no, k = lines[at]
+            if code == 0x06:
+                return k
+            if code == 0x20:
+                value, at = {0: number, 4: processor}[k], at + 1
+            else:
+                holds = value == k if code == 0x15 else value >= k
+                at += 1 + (yes if holds else no)
+
+    for number in range(600):
+        expected = 0x00050001 if number in calls.values() else 0x7FFF0000
+        assert decide(number, architecture) == expected, number
+    assert decide(0x40000000 + 319, architecture) == 0x00050001
+    assert decide(319, 0x40000003) == 0x80000000
+    assert len(set(calls.values())) == len(calls)
+
+
+@pytest.mark.parametrize(
+    ("machine", "header"),
+    [
+        ("x86_64", "/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
+        ("aarch64", "/usr/include/asm-generic/unistd.h"),
+    ],
+)
+def test_the_numbers_of_the_calls_are_those_of_linux(machine, header):
+    if not Path(header).exists():
+        pytest.skip("the headers of Linux are not installed")
+    known = dict(re.findall(r"#define __NR_(\w+)\s+(\d+)\b", Path(header).read_text()))
+    for name, number in seccomp.MACHINES[machine][1].items():
+        assert int(known.get(name, number)) == number, name  # an older header lacks the newest
