@@ -83,6 +83,9 @@ def main(argv: list[str] | None = None) -> int:
         )
     except (CourseError, SourceError) as error:
         print(f"{error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\nStopped. What is done is kept: call it again to go on.", file=sys.stderr)
+        return 130
     return 2
 
 

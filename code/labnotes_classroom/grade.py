@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
@@ -102,19 +103,24 @@ def grade(
         else:
             waiting.append(student)
 
+    stop = threading.Event()
+
     def one(student: str) -> tuple[Result, NotebookNode | None]:
         key = _key(course, assignment, student)
         try:
             notebook = restore(read_submission(course, assignment, student), master)
+            ran = jail.run(notebook, limits, withheld, jailed, stop)
+            return judge(student, key, notebook, master, ran, expected), notebook
         except BadSubmission as error:
             return Result(student, FAILED, str(error), key), None
-        ran = jail.run(notebook, limits, withheld, jailed)
-        return judge(student, key, notebook, master, ran, expected), notebook
+        except Exception as error:  # one submission must not stop the others: it is listed
+            reason = f"the grader itself failed on it, {type(error).__name__}: {error}"
+            return Result(student, FAILED, reason, key), None
 
     with ThreadPoolExecutor(jobs) as pool:
-        running = [pool.submit(one, student) for student in waiting]
         try:
-            for future in as_completed(running):
+            # No list of them is kept: a notebook's outputs are freed once they are written.
+            for future in as_completed(pool.submit(one, student) for student in waiting):
                 result, notebook = future.result()
                 if notebook is not None:
                     path = course.notebook("autograded", assignment, result.student)
@@ -124,6 +130,7 @@ def grade(
                 results[result.student] = result
                 say(result, len(results), len(wanted))
         except BaseException:
+            stop.set()  # the notebooks that run now end at once; they will run again
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [results[student] for student in wanted]

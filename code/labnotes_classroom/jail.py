@@ -107,7 +107,11 @@ def check() -> None:
 
 
 def run(
-    notebook: NotebookNode, limits: Limits, withheld: Sequence[str] = (), jailed: bool = True
+    notebook: NotebookNode,
+    limits: Limits,
+    withheld: Sequence[str] = (),
+    jailed: bool = True,
+    stop: threading.Event | None = None,
 ) -> Ran:
     """Execute a notebook's code cells, all of them, and give their outputs.
 
@@ -120,15 +124,18 @@ def run(
     jailed
         False runs the notebook as an ordinary process with your rights: never do this to work
         of others.
+    stop
+        Set it from another thread to end the run.
     """
+    stop = stop or threading.Event()
     end = [sys.executable, IN_JAIL if jailed else str(PROGRAM), json.dumps(limits.inside())]
     text = nbformat.writes(notebook)
     with tempfile.TemporaryDirectory(prefix="classroom-") as folder:
         if not jailed:
-            return _watch(end, text, limits, folder)
+            return _watch(end, text, limits, folder, stop)
         with _filter() as fd:
             jail = [*_command(limits, withheld, fd), "--chdir", HOME, "--"]
-            return _watch([*jail, *end], text, limits, folder, fd)
+            return _watch([*jail, *end], text, limits, folder, stop, fd)
 
 
 @contextlib.contextmanager
@@ -239,7 +246,7 @@ class _Reader(threading.Thread):
                 self.content += block
 
 
-def _watch(command: list[str], notebook: str, limits: Limits, folder: str, *fds: int) -> Ran:
+def _watch(command, notebook: str, limits: Limits, folder: str, stop, *fds: int) -> Ran:
     """Run `command` until it ends or goes beyond a limit; then end all of its processes."""
     started = time.monotonic()
     process = subprocess.Popen(
@@ -259,6 +266,8 @@ def _watch(command: list[str], notebook: str, limits: Limits, folder: str, *fds:
                 problem = f"it used more than {limits.memory} MiB of memory"
             elif count > limits.processes:
                 problem = f"it started more than {limits.processes} processes"
+            elif stop.is_set():
+                problem = "the grading was stopped"
             elif reader.too_much:
                 problem = f"it gave more than {limits.output} MiB of output"
             time.sleep(0.1)
