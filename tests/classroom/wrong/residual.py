@@ -341,7 +341,6 @@ WRONG = [
         "at_most": {
             "block-graded": 2,
             "network-graded": 0,
-            "grow-graded": 2,
             "row-graded": 0.5,
             "results-graded": 0,
         },
