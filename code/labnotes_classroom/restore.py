@@ -50,7 +50,8 @@ def is_unanswered(cell: NotebookNode, master: NotebookNode) -> bool:
 
 def _name(cell: NotebookNode) -> str | None:
     about = cell.metadata.get("nbgrader")
-    return about.get("grade_id") if isinstance(about, dict) else None
+    name = about.get("grade_id") if isinstance(about, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _task(original: NotebookNode, submitted: NotebookNode | None) -> NotebookNode:

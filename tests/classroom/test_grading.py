@@ -98,6 +98,8 @@ def test_a_submission_is_put_in_order(course):
     order = [task(c)["id"] for c in master.cells if task(c)]
     # Without all that is ours, in reverse, with a helper cell and outputs.
     submitted.cells = [c for c in submitted.cells[::-1] if c.id in ("mean", "spread")]
+    submitted.cells.append(new_code_cell("1", metadata={"nbgrader": {"grade_id": ["mean"]}}))
+    submitted.cells.append(new_code_cell("2", metadata={"nbgrader": "mean"}))
     submitted.cells.insert(
         0, new_code_cell("helper = 1", outputs=result("1"), metadata={"tags": ["x"]})
     )
