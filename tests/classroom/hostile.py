@@ -148,11 +148,11 @@ def hostile(course, answered, port: int) -> dict[str, tuple[nbformat.NotebookNod
                 "import mmap\nheld = []\nwhile True:\n    held.append(mmap.mmap(-1, 10**8))\n"
                 "    held[-1].write(bytes(10**8))"
             ),
-            failed,
+            None,
         ),
         "hidden-memory-bomb": (
             code(
-                "import os\nheld = []\nfor _ in range(100):\n    held.append(os.memfd_create('x'))\n"
+                "import os\nheld = []\nfor _ in range(90):\n    held.append(os.memfd_create('x'))\n"
                 "    os.write(held[-1], bytes(2 * 10**8))"
             ),
             wait,
