@@ -10,11 +10,9 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from labnotes.files import replacing
-
 from . import jail
-from .compare import value, verdicts
-from .course import Course, CourseError, find_alembic
+from .compare import cell_verdicts
+from .course import Course, CourseError, find_alembic, write_notebook
 from .reference import checked, keep
 from .restore import blank
 from .source import HIDDEN, SOLUTION, Assignment, is_kind, markers, read, task
@@ -76,15 +74,12 @@ def _build(assignment: Assignment, course: Course) -> float:
     released = _release(name, master, course)
     _refuse_leaks(assignment, released)
     for kind, notebook in (("source", master), ("release", released), ("solution", master)):
-        path = course.notebook(kind, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
         copy = nbformat.from_dict(notebook)
         if kind == "solution":
             for cell in copy.cells:
                 if cell.cell_type == "code":
                     cell.outputs = [nbformat.from_dict(o) for o in solved.outputs[cell.id]]
-        with replacing(path, "w", encoding="utf8") as file:
-            nbformat.write(copy, file)
+        write_notebook(course.notebook(kind, name), copy)
     keep(course, name, limits, expected)
     return solved.seconds
 
@@ -104,9 +99,8 @@ def _refuse_points_for_nothing(assignment, expected, limits, jailed) -> None:
     for cell in notebook.cells:
         if is_kind(cell, "compare"):
             name = task(cell)["id"]
-            got = value(ran.outputs.get(cell.id, []))
-            tolerance = task(cell).get("tolerance", 0)
-            if right := [n for n, ok in verdicts(got, expected[name], tolerance).items() if ok]:
+            found = cell_verdicts(cell, ran.outputs.get(cell.id, []), expected[name])
+            if right := [n for n, ok in found.items() if ok]:
                 raise CourseError(f"{assignment.name}: {name} gives points for nothing: {right}")
 
 

@@ -1,9 +1,10 @@
 """``labnotes-classroom``: build a course, grade what comes in, give it back.
 
-labnotes-classroom build                    source, release, solution of all assignments
-labnotes-classroom grade ASSIGNMENT         each submission in a jail
-labnotes-classroom feedback ASSIGNMENT      a page for each student
-labnotes-classroom grades ASSIGNMENT        a table (CSV)
+labnotes-classroom build                       source, release, solution of all assignments
+labnotes-classroom collect ASSIGNMENT FOLDER   what students sent, into the course
+labnotes-classroom grade ASSIGNMENT            each submission in a jail
+labnotes-classroom feedback ASSIGNMENT         a page for each student
+labnotes-classroom grades ASSIGNMENT           a table (CSV)
 """
 
 from __future__ import annotations
@@ -110,7 +111,8 @@ def _collect(chosen, course) -> int:
 def _grade(chosen, course) -> int:
     import resource
 
-    from .grade import FAILED, GRADED, PERSON, default_jobs, grade
+    from .grade import default_jobs, grade
+    from .results import FAILED, GRADED, PERSON
 
     started = time.monotonic()
 
@@ -149,8 +151,8 @@ def _feedback(chosen, course) -> int:
 
 
 def _grades(chosen, course) -> int:
-    from .grade import read_result
     from .gradebook import write_csv
+    from .results import read_result
 
     course.master(chosen.assignment)
     students = course.students(chosen.assignment)

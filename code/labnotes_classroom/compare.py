@@ -10,6 +10,8 @@ import ast
 import math
 from typing import Any
 
+from .source import TOLERANCE, task
+
 LONGEST = 100_000  # characters of values
 DEEPEST = 10  # brackets within brackets
 
@@ -47,6 +49,11 @@ def verdicts(got: Any, expected: dict[str, Any], tolerance: float) -> dict[str, 
         name: name in found and equal(found[name], wanted, tolerance)
         for name, wanted in expected.items()
     }
+
+
+def cell_verdicts(cell, outputs: list, expected: dict[str, Any]) -> dict[str, bool]:
+    """The verdicts on what a compare cell gave, within the tolerance that it states."""
+    return verdicts(value(outputs), expected, task(cell).get("tolerance", TOLERANCE))
 
 
 def equal(got: Any, expected: Any, tolerance: float) -> bool:

@@ -15,6 +15,8 @@ from nbgrader.api import Gradebook
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config, PyFileConfigLoader
 
+from labnotes.files import replacing
+
 
 class CourseError(RuntimeError):
     """The course is not as it must be; the text says what to do."""
@@ -33,8 +35,17 @@ def find_alembic() -> None:
         os.environ["PATH"] = os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])
 
 
+def write_notebook(path: Path, notebook: NotebookNode) -> None:
+    """Write a notebook, whole or not at all, into a folder that is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path, "w", encoding="utf8") as file:
+        nbformat.write(notebook, file)
+
+
 @dataclass(frozen=True)
 class Course:
+    """The folder of a course."""
+
     root: Path
 
     def notebook(self, kind: str, assignment: str, student: str = "") -> Path:

@@ -17,8 +17,8 @@ from nbformat import NotebookNode
 from labnotes.files import replacing
 
 from .course import Course
-from .grade import FAILED, Result, read_result
 from .gradebook import comments, scores
+from .results import FAILED, Result, read_result
 from .source import is_kind, task, without_hidden
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")

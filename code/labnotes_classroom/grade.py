@@ -5,44 +5,29 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 import os
 import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
-from labnotes.files import replacing
-
 from . import jail, reference
 from .build import limits_of
-from .compare import value, verdicts
-from .course import Course, is_student
+from .compare import cell_verdicts
+from .course import Course, is_student, write_notebook
 from .gradebook import enter
 from .restore import is_unanswered, restore
-from .source import TOLERANCE, is_kind, task
+from .results import FAILED, GRADED, PERSON, Result, read_result, write_result
+from .source import is_kind, task
 
 LARGEST = 20 * jail.MIB  # bytes of a notebook that is handed in
-GRADED, PERSON, FAILED = "graded", "needs a person", "failed to run"
-
-
-@dataclass
-class Result:
-    """What became of one submission."""
-
-    student: str
-    status: str  #: GRADED, PERSON (written answers wait for one) or FAILED
-    reason: str = ""  #: why it failed
-    key: str = ""  #: of what was graded: the file and the assignment
-    scores: dict[str, float | None] = field(default_factory=dict)  #: None: a person's to give
-    verdicts: dict[str, dict[str, bool]] = field(default_factory=dict)
-    seconds: float = 0.0
-    memory: float = 0.0
+#: What nbformat raises of a file that is none.
+NO_NOTEBOOK = (
+    ValueError, KeyError, AttributeError, TypeError, RecursionError, nbformat.ValidationError,
+)  # fmt: skip
 
 
 class BadSubmission(ValueError):
@@ -124,7 +109,7 @@ def grade(
                 result, notebook = future.result()
                 if notebook is not None:
                     path = course.notebook("autograded", assignment, result.student)
-                    _write(path, without_markup(notebook))
+                    write_notebook(path, without_markup(notebook))
                 enter(course, assignment, result)
                 write_result(course, assignment, result)  # last: until then it will be done again
                 results[result.student] = result
@@ -147,8 +132,7 @@ def judge(
     for cell in notebook.cells:
         name, outputs = task(cell).get("id"), ran.outputs.get(cell.id, [])
         if is_kind(cell, "compare"):
-            tolerance = task(cell).get("tolerance", TOLERANCE)
-            found = verdicts(value(outputs), expected[name], tolerance)
+            found = cell_verdicts(cell, outputs, expected[name])
             result.verdicts[name] = found
             share = sum(found.values()) / len(found)
             result.scores[name] = task(cell)["points"] * share if ran.done else None
@@ -235,9 +219,7 @@ def read_submission(course: Course, assignment: str, student: str) -> NotebookNo
     try:
         notebook = nbformat.reads(path.read_text("utf8"), 4)
         nbformat.validate(notebook)
-    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
-        raise BadSubmission(f"{path.name} is no notebook: {str(error)[:200]}") from error
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
+    except NO_NOTEBOOK as error:
         raise BadSubmission(f"{path.name} is no notebook: {str(error)[:200]}") from error
     return notebook
 
@@ -248,28 +230,6 @@ def _key(course: Course, assignment: str, student: str) -> str:
     if path.is_file() and not path.is_symlink() and path.stat().st_size <= LARGEST:
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def _result_path(course: Course, assignment: str, student: str) -> Path:
-    return course.root / "results" / assignment / f"{student}.json"
-
-
-def read_result(course: Course, assignment: str, student: str) -> Result | None:
-    path = _result_path(course, assignment, student)
-    return Result(**json.loads(path.read_text("utf8"))) if path.exists() else None
-
-
-def write_result(course: Course, assignment: str, result: Result) -> None:
-    path = _result_path(course, assignment, result.student)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path, "w", encoding="utf8") as file:
-        json.dump(asdict(result), file, indent=1)
-
-
-def _write(path: Path, notebook: NotebookNode) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path, "w", encoding="utf8") as file:
-        nbformat.write(notebook, file)
 
 
 def default_jobs() -> int:

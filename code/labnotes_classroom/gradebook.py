@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nbgrader.api import MissingEntry
 from nbgrader.utils import parse_utc
@@ -12,9 +11,7 @@ from nbgrader.utils import parse_utc
 from labnotes.files import replacing
 
 from .course import Course
-
-if TYPE_CHECKING:
-    from .grade import Result
+from .results import FAILED, GRADED, Result
 
 COLUMNS = (
     "student", "status", "automatic", "by a person", "total", "of", "waiting for a person",
@@ -44,7 +41,7 @@ def write_csv(course: Course, assignment: str, results: dict[str, Result], path:
     Parameters
     ----------
     results
-        By student, as :func:`labnotes_classroom.grade.grade` gives them.
+        By student, of :func:`labnotes_classroom.grade.grade`.
     """
     with course.gradebook() as book:
         rows = [_row(book, assignment, results[student]) for student in sorted(results)]
@@ -68,8 +65,8 @@ def _row(book, assignment: str, result: Result) -> dict:
         "seconds late": round(submission.total_seconds_late),
     }
     if not waiting:
-        row["status"] = "graded"  # a person may have graded what failed to run
-    if row["status"] != "failed to run":
+        row["status"] = GRADED  # a person may have graded what failed to run
+    if row["status"] != FAILED:
         automatic = sum(g.auto_score or 0 for g in grades if g.manual_score is None)
         person = sum(g.manual_score + (g.extra_credit or 0) for g in by_hand)
         row |= {"automatic": automatic, "by a person": person}

@@ -23,6 +23,7 @@ from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.utils import single_nb_execution
 
 from labnotes.data import catalog
+from labnotes.files import replacing
 
 from .keys import Chapter, chapters, execution_key, site_key, surroundings
 
@@ -40,9 +41,8 @@ class ExecutionRecord:
     def put(self, docname: str, key: str, seconds: float) -> None:
         self.keys[docname] = {"key": key, "seconds": seconds}
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(self.keys, indent=1))
-        os.replace(temporary, self.path)
+        with replacing(self.path, "w") as file:
+            json.dump(self.keys, file, indent=1)
 
 
 def stale(found: list[Chapter], cache, record: ExecutionRecord, code_root: Path) -> list[Chapter]:

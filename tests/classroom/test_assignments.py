@@ -9,10 +9,10 @@ from conftest import REAL_DATA
 
 from labnotes_classroom import jail
 from labnotes_classroom.build import build, limits_of
-from labnotes_classroom.compare import value, verdicts
+from labnotes_classroom.compare import cell_verdicts
 from labnotes_classroom.course import Course
 from labnotes_classroom.reference import checked
-from labnotes_classroom.source import TOLERANCE, is_kind, read, task
+from labnotes_classroom.source import is_kind, read, task
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "classroom" / "assignments").glob("*.md"))
@@ -89,9 +89,7 @@ def test_a_wrong_answer_loses_its_points_and_no_others(name, wrong, jailed):
     for cell in notebook.cells:
         if not is_kind(cell, "compare"):
             continue
-        found = verdicts(
-            value(ran.outputs[cell.id]), right[cell.id], task(cell).get("tolerance", TOLERANCE)
-        )
+        found = cell_verdicts(cell, ran.outputs[cell.id], right[cell.id])
         points = task(cell)["points"] * sum(found.values()) / len(found)
         most = wrong["at_most"].get(cell.id)
         if most is None:

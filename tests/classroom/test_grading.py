@@ -43,9 +43,7 @@ def test_a_plain_value_comes_back_from_its_text_and_equals_itself(thing):
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.sampled_from([0, 1e-9, 1e-3]))
 def test_numbers_are_compared_as_math_isclose_does_it_with_both_tolerances(a, b, tolerance):
-    allowed = tolerance + tolerance * abs(b)
     assert equal(a, b, tolerance) == math.isclose(a, b, rel_tol=0, abs_tol=tolerance * (1 + abs(b)))
-    assert allowed >= 0
 
 
 @pytest.mark.parametrize(
@@ -178,18 +176,16 @@ def test_what_has_not_changed_is_not_graded_again(course):
     assert path.stat().st_mtime_ns > before
 
 
+def grading(course) -> list[str]:
+    """The command that grades the tiny assignment."""
+    words = ["grade", "tiny", "--course", str(course.root)]
+    return [sys.executable, "-m", "labnotes_classroom.cli", *words]
+
+
 def test_grading_that_was_killed_goes_on_where_it_was(course):
     for number in range(6):
         hand_in(course, f"student-{number}", answered(course, mean=MEAN, spread=SPREAD))
-    command = [
-        sys.executable,
-        "-m",
-        "labnotes_classroom.cli",
-        "grade",
-        "tiny",
-        "--course",
-        str(course.root),
-    ]
+    command = grading(course)
     running = subprocess.Popen(
         [*command, "--jobs", "2"], stdout=subprocess.PIPE, start_new_session=True
     )
@@ -213,15 +209,7 @@ def test_grading_that_was_killed_goes_on_where_it_was(course):
 
 def test_the_end_of_the_grader_ends_the_jails(course):
     hand_in(course, "slow", answered(course, mean="import time\nprint(1)\ntime.sleep(3)"))
-    command = [
-        sys.executable,
-        "-m",
-        "labnotes_classroom.cli",
-        "grade",
-        "tiny",
-        "--course",
-        str(course.root),
-    ]
+    command = grading(course)
     running = subprocess.Popen(command, stdout=subprocess.PIPE)
 
     grader, deadline = psutil.Process(running.pid), time.monotonic() + 60
@@ -356,10 +344,7 @@ def test_a_submission_that_the_grader_fails_on_is_listed_and_the_others_are_grad
 def test_an_interrupt_ends_the_notebooks_that_run(course):
     hand_in(course, "slow", answered(course, mean="while True:\n    pass"))
     hand_in(course, "slower", answered(course, mean="while True:\n    pass"))
-    command = [sys.executable, "-m", "labnotes_classroom.cli", "grade", "tiny"]
-    running = subprocess.Popen(
-        [*command, "--course", str(course.root)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    running = subprocess.Popen(grading(course), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     grader, deadline = psutil.Process(running.pid), time.monotonic() + 60
     while not [c for c in grader.children(True) if c.name() == "bwrap"]:
         assert time.monotonic() < deadline

@@ -1,0 +1,43 @@
+"""What became of each submission, kept in ``results/<assignment>/<student>.json`` of the course."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from labnotes.files import replacing
+
+from .course import Course
+
+GRADED, PERSON, FAILED = "graded", "needs a person", "failed to run"
+
+
+@dataclass
+class Result:
+    """What became of one submission."""
+
+    student: str
+    status: str  #: GRADED, PERSON (written answers wait for one) or FAILED
+    reason: str = ""  #: why it failed
+    key: str = ""  #: of what was graded: the file and the assignment
+    scores: dict[str, float | None] = field(default_factory=dict)  #: None: a person's to give
+    verdicts: dict[str, dict[str, bool]] = field(default_factory=dict)
+    seconds: float = 0.0
+    memory: float = 0.0
+
+
+def read_result(course: Course, assignment: str, student: str) -> Result | None:
+    path = _path(course, assignment, student)
+    return Result(**json.loads(path.read_text("utf8"))) if path.exists() else None
+
+
+def write_result(course: Course, assignment: str, result: Result) -> None:
+    path = _path(course, assignment, result.student)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path, "w", encoding="utf8") as file:
+        json.dump(asdict(result), file, indent=1)
+
+
+def _path(course: Course, assignment: str, student: str) -> Path:
+    return course.root / "results" / assignment / f"{student}.json"
