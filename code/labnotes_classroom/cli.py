@@ -67,6 +67,14 @@ def main(argv: list[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name that this console has no letters for
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        return _run(chosen)
+    except KeyboardInterrupt:  # in the imports too
+        print("\nStopped. What is done is kept: call it again to go on.", file=sys.stderr)
+        return 130
+
+
+def _run(chosen) -> int:
+    try:
         import nbgrader  # noqa: F401
     except ModuleNotFoundError:
         print(
@@ -87,9 +95,6 @@ def main(argv: list[str] | None = None) -> int:
         )
     except (CourseError, SourceError) as error:
         print(f"{error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("\nStopped. What is done is kept: call it again to go on.", file=sys.stderr)
-        return 130
     return 2
 
 
