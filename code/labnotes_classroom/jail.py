@@ -229,8 +229,13 @@ def _command(limits: Limits, withheld: Sequence[str], filter_fd: int) -> list[st
 
 def _masked(module: str) -> list[str]:
     """Put nothing in the place of a module's file or folder."""
-    found = importlib.util.find_spec(module)
+    try:
+        found = importlib.util.find_spec(module)
+    except ModuleNotFoundError:  # not even what it is a part of
+        found = None
     if found is None or found.origin is None:
+        if module.startswith("labnotes"):  # others need not be installed
+            raise ValueError(f"{module} is to be withheld, and there is no such module")
         return []
     path = Path(found.origin).resolve()
     if path.name == "__init__.py":
