@@ -81,6 +81,12 @@ def module_file(name: str, code_root: Path) -> Path | None:
     return None
 
 
+def checkers(chapter: str, code_root: Path) -> list[str]:
+    """The module that ``check("chapter.exercise", …)`` loads: it stands in the room of its part."""
+    rooms = code_root / PACKAGE / "exercises"
+    return [f"{PACKAGE}.exercises.{f.parent.name}.{chapter}" for f in rooms.glob(f"*/{chapter}.py")]
+
+
 @cache  # most chapters import the same modules
 def _imports(source: str, module: str = "", is_package: bool = False) -> frozenset[str]:
     """Names of modules of the package that `source` may import (some may be functions)."""
@@ -103,7 +109,9 @@ def module_closure(sources: list[str], code_root: Path) -> dict[str, Path]:
     wanted: set[str] = set()
     for source in sources:
         wanted |= _imports(_plain_python(source))
-        wanted |= {f"{PACKAGE}.exercises.{name}" for name in CHECK.findall(source)}
+        wanted |= {
+            name for chapter in CHECK.findall(source) for name in checkers(chapter, code_root)
+        }
     found: dict[str, Path] = {}
     while wanted:
         name = wanted.pop()

@@ -72,7 +72,7 @@ def write_book(root: Path, **pages: str) -> None:
     """A book at `root` with `pages`, the notes, a glossary and a token MathJax."""
     files = {
         "data/notes.yml": NOTES,
-        "data/glossary/sums.yml": GLOSSARY,
+        "data/glossary/start/sums.yml": GLOSSARY,
         "index.md": "# A book\n",
         "terms.md": "# Terms\n\n```{terms}\n```\n",
         "_toc.yml": "root: index\nsubtrees:\n- entries:\n  - file: terms\n"
@@ -236,8 +236,10 @@ def test_a_term_links_to_its_glossary_entry_in_both_languages(good):
 
 def test_a_term_defined_twice_is_refused(tmp_path):
     write_book(tmp_path)
-    (tmp_path / "data/glossary/more.yml").write_text("- {term: Sum, zh: 和, text: Again.}", "utf8")
-    assert "'sum' is in sums.yml and in more.yml" in build(tmp_path)[1]
+    (tmp_path / "data/glossary/start/more.yml").write_text(
+        "- {term: Sum, zh: 和, text: Again.}", "utf8"
+    )
+    assert "'sum' is in start/sums.yml and in start/more.yml" in build(tmp_path)[1]
 
 
 # --- the notes -----------------------------------------------------------------------------------
@@ -325,7 +327,9 @@ def test_a_changed_list_of_notes_or_glossary_makes_pages_outdated(tmp_path):
     write_book(tmp_path)
     before = outdated.keys(tmp_path)
     assert outdated.keys(tmp_path) == before
-    (tmp_path / "data/glossary/sums.yml").write_text(GLOSSARY.replace("gives", "leaves"), "utf8")
+    (tmp_path / "data/glossary/start/sums.yml").write_text(
+        GLOSSARY.replace("gives", "leaves"), "utf8"
+    )
     after = outdated.keys(tmp_path)
     assert {page for page in after if after[page] != before[page]} == {outdated.GLOSSARY}
     (tmp_path / "data/notes.yml").write_text(NOTES.replace("Why two?", "Why not three?"), "utf8")
