@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
-from test_site_directives import build, write_book
 
 from labnotes_site import notebooks, syllabus
 from labnotes_site.course import Book, Facts, assignments, faults, parse, plan_faults, plans
 from labnotes_site.exercises import exercises
+
+from .test_directives import build, write_book
 
 PAGE = "chapters/reference/for-teachers"
 

@@ -144,7 +144,7 @@ def test_an_answer_that_spoils_its_input_cannot_spoil_what_is_expected(capsys):
 
 
 def test_the_loops_of_the_checkers_agree_with_cdist_on_random_tensors():
-    from labnotes.exercises.how_to_use import _distance_case
+    from labnotes.exercises.start.how_to_use import _distance_case
 
     draw = torch.Generator().manual_seed(1)
     for n, m, d in [(1, 1, 1), (2, 7, 3), (5, 4, 9)]:

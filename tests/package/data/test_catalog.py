@@ -20,7 +20,7 @@ import pytest
 
 from labnotes.data import DatasetUnavailable, catalog
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CONTENT = bytes(range(256)) * 300
 SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
 OTHER = b"another packing of the same data"

@@ -1,7 +1,7 @@
 """Every coding exercise of the book: its stub is kind, its solution passes, faults are refused.
 
 The cells come from the chapters, so a chapter that is added is tested without a word here. The
-usual misconceptions are planted by hand, in ``test_exercises_<chapter>.py``.
+usual misconceptions are planted by hand, in ``<part>/test_<chapter>.py``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from labnotes import exercises
 from labnotes.exercises import Case, attempt, check
 from labnotes_site.keys import Chapter, chapters
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CHECK = re.compile(r"""\bcheck\(\s*["'](?P<name>[\w.]+)["'],\s*(?P<function>\w+)""")
 BOOK = chapters(ROOT)
 
@@ -68,11 +68,19 @@ def exercises_of(chapter: Chapter) -> list[Exercise]:
     return found
 
 
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(exercises.__path__, "labnotes.exercises.")
+    if not module.ispkg
+]
+
+
 def known(name: str) -> bool:
     """Whether there is a checker of this name."""
-    module = f"labnotes.exercises.{name.partition('.')[0]}"
-    if importlib.util.find_spec(module):
-        importlib.import_module(module)
+    chapter = name.partition(".")[0]
+    for module in MODULES:
+        if module.endswith(f".{chapter}"):
+            importlib.import_module(module)
     return name in exercises._CHECKERS
 
 
@@ -139,15 +147,15 @@ def test_a_new_chapter_with_a_stub_and_no_checker_is_found_out(tmp_path, cells, 
 
 @pytest.mark.parametrize("chapter", BOOK, ids=lambda c: c.docname)
 def test_every_checker_has_wrong_answers_planted_by_hand(chapter):
-    module = chapter.path.stem.replace("-", "_")
-    text = (ROOT / "tests" / "package" / f"test_exercises_{module}.py").read_text("utf8")
+    part, name = chapter.path.parent.name, chapter.path.stem.replace("-", "_")
+    text = Path(__file__).with_name(part).joinpath(f"test_{name}.py").read_text("utf8")
     for e in exercises_of(chapter):
         assert f'"{e.asked}"' in text or f'"{e.asked.partition(".")[2]}"' in text, e.asked
 
 
 def test_every_checker_belongs_to_an_exercise():
-    for module in pkgutil.iter_modules(exercises.__path__):
-        importlib.import_module(f"labnotes.exercises.{module.name}")
+    for module in MODULES:
+        importlib.import_module(module)
     ours = {n for n, f in exercises._CHECKERS.items() if f.__module__.startswith("labnotes.")}
     assert ours == {e.asked for e in ALL}
 
@@ -381,7 +389,7 @@ def test_a_bug_of_the_checker_is_not_blamed_on_the_reader(scratch, error, after,
 
 
 def test_a_bug_below_a_checker_of_the_book_is_not_blamed_on_the_reader(monkeypatch):
-    from labnotes.exercises import bleu
+    from labnotes.exercises.sequences import bleu
 
     monkeypatch.setattr(bleu, "package_precision", lambda *_: 1 / 0)
     right = next(e for e in ALL if e.asked == "bleu.clipped_precision")

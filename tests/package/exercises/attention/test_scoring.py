@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from labnotes.attention import AdditiveAttention, ScaledDotProductAttention
 from labnotes.attention import masked_softmax as package_softmax
 from labnotes.exercises import check
-from labnotes.exercises.scoring import _additive_case, _back_case, _masked_case
+from labnotes.exercises.attention.scoring import _additive_case, _back_case, _masked_case
 
 
 def where_softmax(scores, lengths):
