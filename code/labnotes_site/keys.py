@@ -179,8 +179,8 @@ def page_key(chapter: Chapter, code_root: Path) -> str:
     """The key of a chapter's page: its results, and the explorers' scripts and styles."""
     digest = hashlib.sha256(execution_key(chapter, code_root).encode())
     for _, file in sorted(module_closure(chapter.code, code_root).items()):
-        for suffix in (".js", ".css"):
-            if (asset := file.with_suffix(suffix)).exists():
+        if file.name == "__init__.py":  # an explorer's folder holds its script and its style
+            for asset in sorted([*file.parent.glob("*.js"), *file.parent.glob("*.css")]):
                 digest.update(asset.read_bytes())
     return digest.hexdigest()
 

@@ -90,7 +90,7 @@ def test_a_change_of_words_reruns_nothing(copy):
 
 def test_a_checker_is_found_by_the_exercises_name(copy):
     before = keys(copy)
-    append(copy / "code" / "labnotes" / "exercises" / "bleu.py")
+    append(copy / "code" / "labnotes" / "exercises" / "sequences" / "bleu.py")
     assert changed(before, keys(copy)) == {"chapters/sequences/bleu"}
 
 
@@ -105,7 +105,7 @@ def test_the_data_catalogue_counts(copy):
 
 def test_an_explorers_script_changes_its_page_but_reruns_nothing(copy):
     results, pages = keys(copy), keys(copy, page_key)
-    append(copy / "code" / "labnotes" / "explore" / "bleu.js", "\n// edited\n")
+    append(copy / "code" / "labnotes" / "explore" / "bleu" / "bleu.js", "\n// edited\n")
     assert keys(copy) == results
     assert changed(pages, keys(copy, page_key)) == {"chapters/sequences/bleu"}
 

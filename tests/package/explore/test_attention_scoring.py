@@ -21,7 +21,7 @@ from labnotes.explore.attention_scoring import (
     score_keys,
 )
 
-SCRIPT = Path(module.__file__).with_suffix(".js")
+SCRIPT = Path(module.__file__).with_name("attention_scoring.js")
 SHOWN = ("query", "key_points", "values", "score", "temperature", "valid_len")
 
 

@@ -14,7 +14,7 @@ from labnotes.explore import bleu as module
 from labnotes.explore.bleu import EXAMPLES, BleuExplorer, known, marks
 from labnotes.metrics import bleu, bleu_d2l, closest_length, ngrams
 
-SCRIPT = Path(module.__file__).with_suffix(".js")
+SCRIPT = Path(module.__file__).with_name("bleu.js")
 
 
 def cases():

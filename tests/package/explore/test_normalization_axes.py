@@ -15,7 +15,7 @@ import traitlets
 from labnotes.explore import normalization_axes as module
 from labnotes.explore.normalization_axes import KINDS, NormalizationAxesExplorer
 
-SCRIPT = Path(module.__file__).with_suffix(".js")
+SCRIPT = Path(module.__file__).with_name("normalization_axes.js")
 SHOWN = ("block kind groups training unit sample scale running_mean running_var eps").split()
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -12,6 +12,7 @@ from labnotes.explore.base import Explorer
 from labnotes.normalization import batch_norm, group_norm, instance_norm, layer_norm
 from labnotes.plot import BLUE, INK, ORANGE
 
+HERE = Path(__file__).parent
 KINDS = {
     "batch": "batch normalization",
     "layer": "layer normalization",
@@ -77,8 +78,8 @@ class NormalizationAxesExplorer(Explorer):
     ([24, 25, 26, 27, 28, 29], 4.0)
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm = HERE / "normalization_axes.js"
+    _css = HERE / "normalization_axes.css"
 
     block = traitlets.List(BLOCK).tag(sync=True)
     kind = traitlets.Enum(list(KINDS), "batch").tag(sync=True)

@@ -19,7 +19,7 @@ from labnotes.convnets.receptive_field import ReceptiveField, receptive_field_of
 from labnotes.explore.base import Explorer
 from labnotes.plot import INK, VERMILION
 
-HERE = Path(__file__)
+HERE = Path(__file__).parent
 LOW, HIGH = (247, 251, 255), (0, 62, 110)  # colours of a channel's least and greatest value
 
 
@@ -123,8 +123,8 @@ class FeatureMapExplorer(Explorer):
         If a shape, a number of classes or a place does not fit.
     """
 
-    _esm = HERE.with_suffix(".js")
-    _css = HERE.with_suffix(".css")
+    _esm = HERE / "feature_maps.js"
+    _css = HERE / "feature_maps.css"
 
     photo = traitlets.Unicode("").tag(sync=True)  # a data URI
     width = traitlets.Int(0).tag(sync=True)

@@ -17,7 +17,7 @@ from labnotes.convnets.convolution import (
 from labnotes.explore.base import Explorer
 from labnotes.plot import BLUE, GREEN, INK, ORANGE
 
-HERE = Path(__file__)
+HERE = Path(__file__).parent
 LARGEST = {"input": 8, "kernel": 5}
 
 # Small whole numbers to follow in one's head; a smaller input or kernel is the top left corner.
@@ -116,8 +116,8 @@ class ConvArithmeticExplorer(Explorer):
     torch.Size([3, 3])
     """
 
-    _esm = HERE.with_suffix(".js")
-    _css = HERE.with_suffix(".css")
+    _esm = HERE / "conv_arithmetic.js"
+    _css = HERE / "conv_arithmetic.css"
 
     image = traitlets.List(traitlets.List(traitlets.Int())).tag(sync=True)
     kernel = traitlets.List(traitlets.List(traitlets.Int())).tag(sync=True)

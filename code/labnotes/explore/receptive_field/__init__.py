@@ -18,7 +18,7 @@ from labnotes.convnets.receptive_field import (
 from labnotes.explore.base import Explorer
 from labnotes.plot import BLUE, INK
 
-HERE = Path(__file__)
+HERE = Path(__file__).parent
 
 
 class ReceptiveFieldExplorer(Explorer):
@@ -41,8 +41,8 @@ class ReceptiveFieldExplorer(Explorer):
     ReceptiveField(size=4, jump=2, start=-1)
     """
 
-    _esm = HERE.with_suffix(".js")
-    _css = HERE.with_suffix(".css")
+    _esm = HERE / "receptive_field.js"
+    _css = HERE / "receptive_field.css"
 
     layers = traitlets.List(traitlets.Dict()).tag(sync=True)
     input_size = traitlets.Int(24).tag(sync=True)

@@ -13,6 +13,7 @@ from labnotes.explore.base import Explorer
 from labnotes.metrics import BleuScore, bleu, bleu_d2l, ngrams
 from labnotes.plot import BLUE, GREEN, GREY, SKY, VERMILION
 
+HERE = Path(__file__).parent
 PAPER = (
     "it is a guide to action that ensures that the military will forever heed Party commands",
     (
@@ -71,8 +72,8 @@ class BleuExplorer(Explorer):
         The n whose matches are marked, 1 to `max_n`.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm = HERE / "bleu.js"
+    _css = HERE / "bleu.css"
 
     candidate = traitlets.Unicode(EXAMPLES[0]["candidate"]).tag(sync=True)
     references = traitlets.List(

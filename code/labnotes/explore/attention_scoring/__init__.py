@@ -16,6 +16,7 @@ from labnotes.plot import COLORS, GREY
 
 Point = list[float]  # x and y
 
+HERE = Path(__file__).parent
 SCORES = {
     "scaled": "scaled dot product, q·k / √2",
     "dot": "dot product, q·k",
@@ -91,8 +92,8 @@ class AttentionScoringExplorer(Explorer):
         If there are not as many values as keys, or `valid_len` is larger.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm = HERE / "attention_scoring.js"
+    _css = HERE / "attention_scoring.css"
 
     query = traitlets.List(traitlets.Float(), [1.1, 0.2], minlen=2, maxlen=2).tag(sync=True)
     key_points = traitlets.List(  # "keys" is a name of ipywidgets' own
