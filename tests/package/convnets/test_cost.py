@@ -8,7 +8,7 @@ import torch
 import torchvision
 from torch import nn
 
-from labnotes.convnets import cost, densenet_cifar, saved_bytes
+from labnotes.convnets import cost, densenet_small, saved_bytes
 from labnotes.convnets import resnet50 as our_resnet50
 from labnotes.convnets.cost import Cost
 
@@ -63,8 +63,10 @@ def test_a_linear_layer_keeps_its_input_and_a_relu_its_output():
 
 def test_recomputation_keeps_less_and_frozen_networks_keep_nothing():
     images = torch.randn(2, 3, 16, 16)
-    plain = densenet_cifar(40, 4, bottleneck=True)
-    thrifty = densenet_cifar(40, 4, bottleneck=True, memory_efficient=True)
+    plain = densenet_small(in_channels=3, depth=40, growth_rate=4, bottleneck=True)
+    thrifty = densenet_small(
+        in_channels=3, depth=40, growth_rate=4, bottleneck=True, memory_efficient=True
+    )
     assert saved_bytes(thrifty, images) < 0.6 * saved_bytes(plain, images)
     assert saved_bytes(plain.requires_grad_(False), images) == 0
 

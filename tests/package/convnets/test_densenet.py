@@ -8,8 +8,14 @@ import torchvision
 from torch import nn
 from torch.nn import functional as F
 
-from labnotes.convnets import densenet, densenet121, densenet161, densenet169, densenet201
-from labnotes.convnets import densenet_cifar as cifar
+from labnotes.convnets import (
+    densenet,
+    densenet121,
+    densenet161,
+    densenet169,
+    densenet201,
+    densenet_small,
+)
 from labnotes.convnets.densenet import DenseBlock, DenseLayer
 
 NETS = {121: densenet121, 161: densenet161, 169: densenet169, 201: densenet201}
@@ -61,8 +67,15 @@ def test_names_shapes_and_counts_are_torchvisions(depth):
 def test_recomputing_changes_no_gradient_and_moves_the_running_means_twice():
     torch.manual_seed(0)
     images, labels = torch.randn(4, 3, 16, 16), torch.tensor([0, 1, 2, 3])
-    plain = cifar(16, 4, bottleneck=True, compression=0.5)
-    thrifty = cifar(16, 4, bottleneck=True, compression=0.5, memory_efficient=True)
+    plain = densenet_small(in_channels=3, depth=16, growth_rate=4, bottleneck=True, compression=0.5)
+    thrifty = densenet_small(
+        in_channels=3,
+        depth=16,
+        growth_rate=4,
+        bottleneck=True,
+        compression=0.5,
+        memory_efficient=True,
+    )
     thrifty.load_state_dict(plain.state_dict())
     for model in (plain, thrifty):
         F.cross_entropy(model(images), labels).backward()
@@ -81,14 +94,20 @@ def test_recomputing_changes_no_gradient_and_moves_the_running_means_twice():
 )  # fmt: skip
 def test_the_nets_for_small_images_have_the_parameters_of_table_2(depth, growth, bc, millions):
     with torch.device("meta"):
-        net = cifar(depth, growth, bottleneck=bc, compression=0.5 if bc else 1.0)
+        net = densenet_small(
+            in_channels=3,
+            depth=depth,
+            growth_rate=growth,
+            bottleneck=bc,
+            compression=0.5 if bc else 1.0,
+        )
     assert round(parameters(net) / 1e6, 1) == millions
 
 
 @pytest.mark.parametrize("bottleneck", [False, True])
 def test_the_depth_counts_the_layers_with_weights(bottleneck):
     with torch.device("meta"):
-        net = cifar(40, 12, bottleneck=bottleneck)
+        net = densenet_small(in_channels=3, depth=40, growth_rate=12, bottleneck=bottleneck)
     assert sum(isinstance(m, (nn.Conv2d, nn.Linear)) for m in net.modules()) == 40
 
 
@@ -105,17 +124,26 @@ def test_a_block_is_torch_cat_of_its_input_and_what_each_layer_adds():
 
 
 def test_the_small_form_takes_grey_images():
-    net = cifar(10, 4, in_channels=1, num_classes=7)
+    net = densenet_small(depth=10, growth_rate=4, num_classes=7)
     assert net(torch.zeros(2, 1, 28, 28)).shape == (2, 7)
 
 
 @pytest.mark.parametrize(
     ("build", "said"),
     [
-        (lambda: cifar(41), "depth is 41: give 3n.4 layers, such as 7, 10, 13, 22"),
-        (lambda: cifar(40.0), "depth is 40.0"),
-        (lambda: cifar(22, bottleneck=True, compression=0), "compression is 0"),
-        (lambda: cifar(7, growth_rate=0), "growth_rate is 0: give a positive integer"),
+        (
+            lambda: densenet_small(in_channels=3, depth=41),
+            "depth is 41: give 3n.4 layers, such as 7, 10, 13, 22",
+        ),
+        (lambda: densenet_small(in_channels=3, depth=40.0), "depth is 40.0"),
+        (
+            lambda: densenet_small(in_channels=3, depth=22, bottleneck=True, compression=0),
+            "compression is 0",
+        ),
+        (
+            lambda: densenet_small(in_channels=3, depth=7, growth_rate=0),
+            "growth_rate is 0: give a positive integer",
+        ),
         (lambda: densenet121(num_classes=-1), "num_classes is -1"),
         (lambda: DenseLayer(8, 4, bottleneck=0, memory_efficient=True), "memory_efficient"),
     ],

@@ -224,7 +224,7 @@ def test_parameters_of_lenet_are_mostly_in_its_linear_layers():
 @pytest.mark.parametrize("pooling", ["avg", "max"])
 def test_every_form_of_lenet_is_its_functional_calls(activation, pooling):
     torch.manual_seed(1)
-    net, x = lenet(7, 3, activation, pooling), torch.randn(2, 3, 28, 28)
+    net, x = lenet(7, 3, activation=activation, pooling=pooling), torch.randn(2, 3, 28, 28)
     act = getattr(torch, activation)
     pool = F.avg_pool2d if pooling == "avg" else F.max_pool2d
     w = net.state_dict()

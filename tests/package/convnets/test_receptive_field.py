@@ -399,7 +399,7 @@ def test_bad_input_is_named():
         gradient_support(nn.Sequential(nn.Conv2d(1, 4, 3), nn.Threshold(100.0, 0.0)), 8)
 
 
-@pytest.mark.parametrize("name", ["convnets", "explore"])
+@pytest.mark.parametrize("name", ["arithmetic", "reading", "gradients"])
 def test_the_examples_in_the_docstrings_run(name):
-    found = doctest.testmod(importlib.import_module(f"labnotes.{name}.receptive_field"))
+    found = doctest.testmod(importlib.import_module(f"labnotes.convnets.receptive_field.{name}"))
     assert found.attempted and not found.failed

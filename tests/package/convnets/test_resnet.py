@@ -23,7 +23,7 @@ from labnotes.convnets import (
     resnet50,
     resnet101,
     resnet152,
-    resnet_cifar,
+    resnet_small,
 )
 
 NETS = {18: resnet18, 34: resnet34, 50: resnet50, 101: resnet101, 152: resnet152}
@@ -106,7 +106,7 @@ def test_multiplications_of_version_1_are_those_of_the_papers_table_1(depth, pub
 )
 def test_cifar_parameter_counts_are_those_of_the_papers_table_6(depth, millions):
     with torch.device("meta"):
-        model = resnet_cifar(depth)
+        model = resnet_small(in_channels=3, depth=depth)
     digits = 2 if millions < 1 else 1
     assert round(parameters(model) / 1e6, digits) == millions
     convolutions = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
@@ -114,7 +114,10 @@ def test_cifar_parameter_counts_are_those_of_the_papers_table_6(depth, millions)
 
 
 def test_a_plain_net_has_the_residual_nets_parameters_and_takes_its_weights():
-    plain, residual = resnet_cifar(20, plain=True), resnet_cifar(20, shortcut="A")
+    plain, residual = (
+        resnet_small(in_channels=3, depth=20, plain=True),
+        resnet_small(in_channels=3, depth=20, shortcut="A"),
+    )
     plain.load_state_dict(residual.state_dict())
     with torch.device("meta"):
         assert parameters(resnet34(shortcut="none")) == parameters(resnet34(shortcut="A"))
@@ -122,7 +125,7 @@ def test_a_plain_net_has_the_residual_nets_parameters_and_takes_its_weights():
 
 def test_a_plain_net_is_the_chain_of_its_layers():
     torch.manual_seed(0)
-    plain = resnet_cifar(8, plain=True, width=4)
+    plain = resnet_small(in_channels=3, depth=8, plain=True, width=4)
     x = h = torch.randn(2, 3, 16, 16)
     layers = [m for m in plain.modules() if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
     for conv, norm in zip(layers[::2], layers[1::2], strict=True):
@@ -242,12 +245,12 @@ def test_convolution_weights_have_variance_two_over_fan_out():
         (lambda: resnet34(num_classes=2.5), "num_classes is 2.5"),
         (lambda: resnet50(shortcut="D"), "shortcut is 'D': give one of 'A', 'B', 'C', 'none'"),
         (lambda: resnet50(stride_in="5x5"), "stride_in is '5x5'"),
-        (lambda: resnet_cifar(21), "depth is 21: give 6n\\+2"),
-        (lambda: resnet_cifar(22), "depth is 22"),
-        (lambda: resnet_cifar(2), "depth is 2"),
-        (lambda: resnet_cifar(20.0), "depth is 20.0"),
-        (lambda: resnet_cifar(20, width=0), "width is 0"),
-        (lambda: resnet_cifar(20, shortcut="b"), "shortcut is 'b'"),
+        (lambda: resnet_small(in_channels=3, depth=21), "depth is 21: give 6n\\+2"),
+        (lambda: resnet_small(in_channels=3, depth=22), "depth is 22"),
+        (lambda: resnet_small(in_channels=3, depth=2), "depth is 2"),
+        (lambda: resnet_small(in_channels=3, depth=20.0), "depth is 20.0"),
+        (lambda: resnet_small(in_channels=3, depth=20, width=0), "width is 0"),
+        (lambda: resnet_small(in_channels=3, depth=20, shortcut="b"), "shortcut is 'b'"),
         (lambda: BasicBlock(4, 4, shortcut="x"), "shortcut is 'x'"),
         (lambda: Bottleneck(4, 4, stride_in="2x2"), "stride_in is '2x2'"),
         (lambda: resnet.ZeroPad(8, 4, 1), "8 channels in, 4 out"),
@@ -268,7 +271,7 @@ def test_the_published_resnet20_classifies_cifar_images_as_well_as_published():
         pytest.skip("LABNOTES_DATA has not got the published weights and the CIFAR-10 subset")
     saved = torch.load(weights, weights_only=True, map_location="cpu")["state_dict"]
     renamed = {k.removeprefix("module.").replace("linear", "fc"): v for k, v in saved.items()}
-    model = resnet_cifar(20)
+    model = resnet_small(in_channels=3, depth=20)
     model.load_state_dict(renamed)
     model.eval()
     x, y = cifar_test_images(images)

@@ -81,7 +81,7 @@ def test_torchvisions_weights_give_torchvisions_logits(name):
 
 @pytest.mark.parametrize(("config", "millions"), PAPERS_TABLE_2.items())
 def test_parameters_and_layers_are_those_of_the_papers_tables(config, millions):
-    model = on_meta(lambda: vgg(config))
+    model = on_meta(lambda: vgg(config=config))
     assert round(parameters(model) / 1e6) == millions
     weighted = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
     assert len(weighted) == LAYERS[config]
@@ -93,14 +93,14 @@ def test_parameters_and_layers_are_those_of_the_papers_tables(config, millions):
 
 
 def test_multiplications_of_vgg19_are_those_of_the_resnet_papers_count():
-    model, image = on_meta(lambda: (vgg("E"), torch.empty(1, 3, 224, 224)))
+    model, image = on_meta(lambda: (vgg(config="E"), torch.empty(1, 3, 224, 224)))
     with FlopCounterMode(display=False) as counter:
         model(image)
     assert counter.get_total_flops() / 2e9 == pytest.approx(19.6, abs=0.05)
 
 
 def test_local_response_normalization_stands_once_and_is_alexnets_formula():
-    norms = [m for m in on_meta(lambda: vgg("A-LRN")).features if "Response" in str(type(m))]
+    norms = [m for m in on_meta(lambda: vgg(config="A-LRN")).features if "Response" in str(type(m))]
     assert len(norms) == 1
     x = torch.randn(2, 7, 3, 3, dtype=torch.float64)
     expected = torch.empty_like(x)
@@ -173,7 +173,7 @@ def test_growing_copies_four_convolutions_and_three_linear_layers_to_their_place
 
 
 def test_counted_straight_through_the_papers_four_layers_would_not_fit():
-    a, d = on_meta(lambda: (vgg("A"), vgg("D")))
+    a, d = on_meta(lambda: (vgg(config="A"), vgg(config="D")))
     shapes = [[m.weight.shape for m in n.features if isinstance(m, nn.Conv2d)] for n in (a, d)]
     assert shapes[0][3] != shapes[1][3]
     grow_from(d, a)  # by place they fit
@@ -200,7 +200,7 @@ def test_vgg11_at_224_is_the_same_net_with_a_7x7_and_two_1x1_convolutions():
     assert got.shape == (2, 10, 1, 1)
     torch.testing.assert_close(got.flatten(1), model(images), atol=1e-6, rtol=1e-5)
     with torch.device("meta"):
-        net, big = vgg("A"), fully_convolutional(vgg("A"))
+        net, big = vgg(config="A"), fully_convolutional(vgg(config="A"))
         assert parameters(net) == parameters(big)
         assert big(torch.empty(1, 3, 224, 224)).shape == (1, 1000, 1, 1)
         assert big(torch.empty(1, 3, 256, 384)).shape == (1, 1000, 2, 6)
@@ -265,9 +265,9 @@ def test_torchvisions_alexnet_converts_too():
 @pytest.mark.parametrize(
     ("build", "text"),
     [
-        (lambda: vgg("F"), "config is 'F': give one of 'A', 'A-LRN', 'B'"),
-        (lambda: vgg("A", num_classes=0), "num_classes is 0"),
-        (lambda: vgg("A", in_channels=1.5), "in_channels is 1.5"),
+        (lambda: vgg(config="F"), "config is 'F': give one of 'A', 'A-LRN', 'B'"),
+        (lambda: vgg(config="A", num_classes=0), "num_classes is 0"),
+        (lambda: vgg(config="A", in_channels=1.5), "in_channels is 1.5"),
         (lambda: vgg_small(width=0), "width is 0"),
         (lambda: vgg_small(image_size=7), "image_size is 7: give at least 8"),
         (lambda: vgg_small(hidden=0), "hidden is 0"),

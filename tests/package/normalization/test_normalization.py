@@ -1,6 +1,7 @@
 """Our four normalizations against torch's, in values, gradients, buffers and state dicts."""
 
 import doctest
+import importlib
 
 import pytest
 import torch
@@ -9,7 +10,6 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from labnotes import normalization
 from labnotes.normalization import (
     BatchNorm,
     GroupNorm,
@@ -215,5 +215,6 @@ def test_what_cannot_be_normalized_is_refused_with_the_reason(call, text):
 
 
 def test_the_examples_in_the_docstrings_run():
-    result = doctest.testmod(normalization)
-    assert result.attempted >= 6 and result.failed == 0
+    modules = [importlib.import_module(f"labnotes.normalization.{n}") for n in ("moments", "batch")]
+    results = [doctest.testmod(module) for module in modules]
+    assert sum(r.attempted for r in results) >= 6 and not any(r.failed for r in results)

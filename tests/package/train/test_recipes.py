@@ -73,7 +73,7 @@ def known(name):
 def test_each_recipe_makes_a_network_for_each_data_set_that_has_a_gradient_everywhere(name):
     recipe = known(name)
     for channels, side in ((1, 28), (3, 32)):
-        model = recipe.build(7, channels, side)
+        model = recipe.network(7, channels, side)
         logits = model(torch.randn(2, channels, side, side))
         assert logits.shape == (2, 7)
         logits.sum().backward()

@@ -26,7 +26,7 @@ def parameters(answer: Callable) -> Iterator[Case]:
     cases = [("A", 3, 1000), ("B", 3, 1000), ("D", 3, 1000), ("E", 3, 1000), ("A", 1, 10)]
     for config, in_channels, num_classes in cases:
         with torch.device("meta"):
-            net = vgg(config, num_classes, in_channels)
+            net = vgg(num_classes, in_channels, config=config)
         yield Case(
             call=f"vgg_parameters({CONFIGS[config]}, {in_channels}, {num_classes})",
             got=answer(CONFIGS[config], in_channels, num_classes),
