@@ -27,6 +27,8 @@ def wrong_answers(name: str) -> list[dict]:
     return module.WRONG
 
 
+#: Given cells that compute for seconds and use no answer.
+ONCE = {"attention": ["train"]}
 WRONG = [(path.stem, wrong) for path in SOURCES for wrong in wrong_answers(path.stem)]
 
 
@@ -115,6 +117,7 @@ def ran(course_of):
                 "cells": [
                     [c.id, c.source] for c in assignment.notebook.cells if c.cell_type == "code"
                 ],
+                "once": ONCE.get(name, []),
                 "variants": [variant(assignment, w) for n, w in WRONG if n == name],
             }
             ended = jail.run_program(
