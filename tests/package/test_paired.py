@@ -1,6 +1,7 @@
 """labnotes.metrics.paired against SciPy."""
 
 import doctest
+import time
 
 import pytest
 import torch
@@ -33,9 +34,35 @@ def test_equal_answers_are_not_distinguishable():
     assert paired_bootstrap(answers(0), answers(0)) == (0, 0)
 
 
-def test_mcnemar_stands_ten_thousand_examples():
-    right = torch.ones(10_000, dtype=torch.bool)
-    assert mcnemar(right, ~right).p_value == 0 or mcnemar(right, ~right).p_value < 1e-300
+@pytest.mark.parametrize("most", [0, 1, 17, 4900, 9999, 10_000])
+def test_mcnemar_of_uneven_and_even_splits_is_scipys(most):
+    right = torch.arange(20_000) < most
+    found = mcnemar(right, ~right)
+    assert (found.only_first, found.only_second) == (most, 20_000 - most)
+    assert found.p_value == pytest.approx(binomtest(most, 20_000).pvalue, rel=1e-9, abs=0)
+
+
+def test_mcnemar_of_forty_thousand_disagreements_takes_well_under_a_second():
+    right = answers(5, 40_000, 0.49)
+    start = time.process_time()
+    found = mcnemar(right, ~right)
+    assert time.process_time() - start < 0.5
+    assert found.p_value == pytest.approx(binomtest(found.only_first, 40_000).pvalue, rel=1e-9)
+
+
+def test_the_bootstrap_asks_no_accelerator_for_float64():
+    """Apple's GPU has none: the answers go to the CPU before they become double."""
+
+    class OnApple(torch.Tensor):
+        def double(self):
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+
+        def cpu(self):
+            return torch.Tensor.cpu(self).as_subclass(torch.Tensor)
+
+    first, second = answers(0), answers(1)
+    there = paired_bootstrap(first.as_subclass(OnApple), second.as_subclass(OnApple))
+    assert there == paired_bootstrap(first, second)
 
 
 def test_bootstrap_has_the_spread_of_the_normal_approximation():
