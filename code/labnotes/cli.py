@@ -38,7 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     actions = data.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("list", help="the data sets, and where each one is").set_defaults(run=_list)
     get = actions.add_parser("get", help="download data sets that are not here yet")
-    get.add_argument("names", nargs="*", metavar="NAME", help="which (all, if none is named)")
+    get.add_argument(
+        "names", nargs="*", metavar="NAME", help="which (all, several GB, if none is named)"
+    )
     get.set_defaults(run=_get)
     verify = actions.add_parser("verify", help="check every file that is here against its checksum")
     verify.set_defaults(run=_verify)
@@ -128,7 +130,7 @@ def _train(chosen: argparse.Namespace) -> int:
 
 def _list(chosen: argparse.Namespace) -> int:
     for name, dataset in catalog.catalog().items():
-        print(f"{name:15} {_where(name):25} {dataset.title}: {dataset.items} ({dataset.licence})")
+        print(f"{name:20} {_where(name):25} {dataset.title}: {dataset.items} ({dataset.licence})")
     return 0
 
 
@@ -136,7 +138,15 @@ def _where(name: str) -> str:
     found = catalog.locate(name)
     if found:
         return found.source
-    return f"not here ({catalog.entry(name).size / 1e6:.1f} MB)"
+    return f"not here ({_to_download(catalog.entry(name))})"
+
+
+def _to_download(dataset: catalog.Dataset) -> str:
+    if not dataset.downloadable:
+        return "no address to download from"
+    if dataset.size is None:
+        return "size not known"
+    return f"{dataset.size / 1e6:.1f} MB"
 
 
 def _get(chosen: argparse.Namespace) -> int:
@@ -159,7 +169,7 @@ def _verify(chosen: argparse.Namespace) -> int:
         for source, folder in catalog.places(dataset):
             good, bad = catalog.check(dataset, folder)
             if good or bad:
-                print(f"{name:15} {source:15} {len(good)} right, {len(bad)} wrong, in {folder}")
+                print(f"{name:20} {source:15} {len(good)} right, {len(bad)} wrong, in {folder}")
             for path in bad:
                 print(f"labnotes: {path} has not the official checksum", file=sys.stderr)
             wrong += len(bad)
@@ -182,12 +192,12 @@ def _doctor(chosen: argparse.Namespace) -> int:
         try:
             state, told = "ok", check()
         except DatasetUnavailable:
-            state, told = "absent", f"{catalog.entry(name).size / 1e6:.1f} MB to download"
+            state, told = "absent", f"to download: {_to_download(catalog.entry(name))}"
             absent += 1
         except Exception as error:  # noqa: BLE001  whatever is broken is what the reader wants to hear of
             state, told = "BROKEN", f"{type(error).__name__}: {error}"
             broken += 1
-        print(f"{state:7} {name:15} {told}")
+        print(f"{state:7} {name:20} {told}")
     if absent:
         print("For absent data the book uses stand-ins; `labnotes data get` downloads them.")
     print(f"{broken} broken." if broken else "Everything needed works.")

@@ -242,7 +242,11 @@ def test_arguments_are_left_as_they_were():
         (lambda: bleu(["a"], "a"), TypeError, "references holds strings"),
         (lambda: bleu(["a"], [1, 2]), TypeError, "a reference is a int"),
         (lambda: bleu(None, [["a"]]), TypeError, "candidate is a NoneType"),
-        (lambda: bleu(list(IDS), [IDS.tolist()]), TypeError, r"candidate holds tensors.*tolist\(\)"),
+        (
+            lambda: bleu(list(IDS), [IDS.tolist()]),
+            TypeError,
+            r"candidate holds tensors.*tolist\(\)",
+        ),
         (lambda: bleu(IDS.tolist(), [list(IDS)]), TypeError, "a reference holds tensors"),
         (lambda: bleu(["a"], []), ValueError, "references is empty"),
         (lambda: bleu(["a"], [["a"]], max_n=0), ValueError, "max_n is 0"),
