@@ -159,7 +159,7 @@ def _get(chosen: argparse.Namespace) -> int:
             failed += 1
         else:
             folder = os.path.commonpath([path.parent for path in found.paths.values()])
-            print(f"{name}: {found.source}, {folder}")
+            print(f"{catalog.plain_name(name)}: {found.source}, {folder}")
     return 1 if failed else 0
 
 

@@ -17,7 +17,7 @@ from labnotes.data.labelled import (
     xquad_en,
 )
 from labnotes.data.pets import PetData, oxford_pets
-from labnotes.data.photos import Photos, photos
+from labnotes.data.photographs import Photos, photos
 from labnotes.data.pictures import PictureData, Pictures, as_lists
 from labnotes.data.provenance import Provenance
 from labnotes.data.tables import Airfoil, HousePrices, NumberSet, Table, airfoil, house_prices

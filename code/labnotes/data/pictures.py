@@ -20,6 +20,7 @@ from torch.utils.data import Dataset
 from labnotes.data.provenance import Provenance
 
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N")  # Pillow's names of 16-bit grey
+SIXTEEN_BITS = ("PNG", "PPM")  # kinds of files in which Pillow's 32-bit integers are 16-bit grey
 UNKNOWN_RANGE = ("I", "F")  # 32 bits: nothing says which number is white
 
 
@@ -149,7 +150,7 @@ def decode(file: Path) -> Tensor:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # refused below
             with Image.open(file) as picture:
                 _check_pixels(picture, file)
-                rgb = _rgb(ImageOps.exif_transpose(picture), file)
+                rgb = _rgb(ImageOps.exif_transpose(picture), picture.format, file)
     except Image.DecompressionBombError as error:
         raise ValueError(f"{file} is too large ({error}): scale it down") from error
     except (OSError, SyntaxError, EOFError) as error:  # Pillow's words for what is broken
@@ -185,11 +186,11 @@ def middle_square(picture: Tensor, size: int) -> Tensor:
     return torch.from_numpy(np.array(square)).permute(2, 0, 1)
 
 
-def _rgb(picture, file: Path):
-    """A Pillow image in 8-bit red, green and blue."""
+def _rgb(picture, kind: str, file: Path):
+    """A Pillow image, read from a file of this kind, in 8-bit red, green and blue."""
     from PIL import Image
 
-    if picture.mode in DEEP or (picture.mode == "I" and picture.format == "PNG"):
+    if picture.mode in DEEP or (picture.mode == "I" and kind in SIXTEEN_BITS):
         levels = np.asarray(picture).astype(np.uint32)  # 0 to 65535
         return Image.fromarray(((levels + 128) // 257).astype(np.uint8)).convert("RGB")
     if picture.mode in UNKNOWN_RANGE:
@@ -203,7 +204,7 @@ def _rgb(picture, file: Path):
         return Image.alpha_composite(white, picture).convert("RGB")
     try:
         return picture.convert("RGB")
-    except ValueError as error:  # LAB
+    except ValueError as error:  # LAB, with older versions of Pillow
         raise ValueError(f"{file} has the colours {picture.mode}: save it as RGB") from error
 
 
