@@ -160,9 +160,10 @@ def test_what_cannot_be_read_is_named(tmp_path):
         ValueError, match="has the classes cat, dog, owl, .*has cat, dog: give both"
     ):
         image_folder(tmp_path / "a", 8)
-    (tmp_path / "few" / "cat" / "0.png").write_bytes(b"no picture")
+    draw(tmp_path / "broken")
+    (tmp_path / "broken" / "cat" / "0.png").write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"0\.png cannot be read as a picture.*remove it"):
-        image_folder(tmp_path / "few", 8)
+        image_folder(tmp_path / "broken", 8)
     for size in (0, None, 2.5):
         with pytest.raises(ValueError, match=f"size is {size}: give a number of pixels"):
             image_folder(tmp_path / "few", size)
