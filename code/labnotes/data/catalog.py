@@ -143,13 +143,9 @@ class Dataset:
     @property
     def size(self) -> int | None:
         """Bytes to download: of the first choice of each file. None if that is not known."""
-        first = {next(f for f in files if f.urls or self.bundled) for files in self._choices()}
-        sizes = [file.size for file in first]
+        slots = self.slots().values()
+        sizes = [f.size for f in {next((f for f in fs if f.urls), fs[0]) for fs in slots}]
         return None if None in sizes else sum(sizes)
-
-    def _choices(self) -> list[list[File]]:
-        """The slots that can be downloaded (or are bundled)."""
-        return [fs for fs in self.slots().values() if self.bundled or any(f.urls for f in fs)]
 
 
 @dataclass(frozen=True)
