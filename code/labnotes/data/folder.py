@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from labnotes.data import catalog, provenance
-from labnotes.data.pictures import PictureData, Pictures, _check_size, read_labelled
+from labnotes.data.pictures import PictureData, Pictures, check_size, read_labelled
 from labnotes.data.provenance import Provenance
 from labnotes.data.vision import ImageData, one_in_five
 
@@ -66,7 +66,7 @@ def image_folder(
     """
     path = Path(path).expanduser()
     if not stream:
-        _check_size(size)
+        check_size(size)
     elif size is not None:
         raise ValueError(f"size is {size!r} with stream=True: scale by the transform of Pictures")
     train, test, classes = _parts(path)

@@ -81,7 +81,7 @@ class Pictures(Dataset):
         """
         from labnotes.data.vision import ImageSet
 
-        _check_size(size)
+        check_size(size)
         images = torch.empty(len(self), 3, size, size, dtype=torch.uint8)
         labels = torch.empty(len(self), dtype=torch.int64)
         for i, sample in enumerate(self.samples):
@@ -219,6 +219,7 @@ def _check_pixels(picture, file: Path) -> None:
         )
 
 
-def _check_size(size: int) -> None:
+def check_size(size: int) -> None:
+    """Raise a ValueError unless `size` is a number of pixels."""
     if not isinstance(size, int) or size < 1:
         raise ValueError(f"size is {size!r}: give a number of pixels, 1 or more")
