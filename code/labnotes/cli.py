@@ -97,7 +97,7 @@ def _train(chosen: argparse.Namespace) -> int:
             )
         return 0
     first = distributed.rank() == 0
-    data = Path(chosen.data).name
+    data = Path(recipes.data_name(chosen.data)).name
     output = Path(chosen.output or runs_folder() / f"{chosen.recipe}-{data}")
     options = {
         name: getattr(chosen, name)

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from labnotes.data.provenance import Provenance
+from labnotes.data.vision import ImageSet
 
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N")  # Pillow's names of 16-bit grey
 SIXTEEN_BITS = ("PNG", "PPM")  # kinds of files in which Pillow's 32-bit integers are 16-bit grey
@@ -68,7 +69,7 @@ class Pictures(Dataset):
         """The same pictures, given through another transform."""
         return replace(self, transform=transform)
 
-    def in_memory(self, size: int):
+    def in_memory(self, size: int) -> ImageSet:
         """All pictures as one :class:`labnotes.data.ImageSet`, ``(n, 3, size, size)`` uint8.
 
         Each picture's shorter side is scaled to `size`, then the middle square is cut out. Only
@@ -79,8 +80,6 @@ class Pictures(Dataset):
         ValueError
             If `size` is no positive integer, or a target is no class.
         """
-        from labnotes.data.vision import ImageSet
-
         check_size(size)
         images = torch.empty(len(self), 3, size, size, dtype=torch.uint8)
         labels = torch.empty(len(self), dtype=torch.int64)
