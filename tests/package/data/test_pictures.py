@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import warnings
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import tv_tensors
 from torchvision.io import ImageReadMode, decode_image
@@ -15,8 +18,9 @@ from torchvision.transforms import v2
 
 from labnotes.data import Pictures, as_lists
 from labnotes.data.pictures import decode, decode_mask, read_labelled
+from labnotes.train import fit
 
-RAMP = np.linspace(0, 65535, 256).round().astype(np.uint16).reshape(16, 16)
+RAMP = np.linspace(0, 65535, 1024).round().astype(np.uint16).reshape(32, 32)
 NOISE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
 
 
@@ -29,7 +33,7 @@ def saved(path, array, mode=None, **options):
 @pytest.mark.parametrize("kind", ["png", "tif", "pgm"])
 def test_sixteen_bits_are_scaled_to_eight_not_cut_off(tmp_path, kind):
     image = decode(saved(tmp_path / f"ramp.{kind}", RAMP))
-    assert image.shape == (3, 16, 16) and image.dtype == torch.uint8
+    assert image.shape == (3, 32, 32) and image.dtype == torch.uint8
     expected = torch.from_numpy(np.rint(RAMP / 257)).to(torch.uint8)  # 65535 = 255 * 257
     assert torch.equal(image, expected.expand(3, -1, -1).as_subclass(tv_tensors.Image))
 
@@ -202,6 +206,34 @@ def test_a_loader_makes_one_tensor_of_pictures_of_one_size(files):
     assert images.shape == (6, 3, 8, 8) and images.dtype == torch.float32 and images.max() <= 1
     assert labels.tolist() == [0, 1] * 3
     assert pictures.with_transform(None)[0][0].dtype == torch.uint8
+
+
+def test_the_loop_trains_on_pictures_from_the_disk(files):
+    shape = v2.Compose([v2.Resize((8, 8)), v2.ToDtype(torch.float32, scale=True)])
+    loader = DataLoader(Pictures(files, read_labelled, shape), batch_size=3)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2))
+    slow = functools.partial(torch.optim.SGD, lr=0.05)
+    history = fit(model, loader, epochs=40, optimizer=slow, progress=False)
+    assert history.epochs[-1]["train_loss"] < 0.7 * history.epochs[0]["train_loss"]
+
+
+@pytest.mark.skipif("step" not in inspect.signature(fit).parameters, reason="fit has no steps yet")
+def test_the_loop_trains_a_step_on_lists_of_pictures_with_boxes():
+    """The step finds the box in the picture: each batch has its own picture's box and no other."""
+    seen = []
+
+    def step(model, batch):
+        images, targets = batch
+        for image, target in zip(images, targets):
+            left, top, right, bottom = target["boxes"][0].int().tolist()
+            seen.append(image[:, top:bottom, left:right].min().item() == 255)
+        return model(torch.ones(1, 1)).square().mean()
+
+    loader = DataLoader(Pictures(BOXES, read_with_box), batch_size=2, collate_fn=as_lists)
+    slow = functools.partial(torch.optim.SGD, lr=0.01)
+    fit(nn.Linear(1, 1), loader, epochs=2, optimizer=slow, step=step, progress=False)
+    assert len(seen) == 2 * len(BOXES) and all(seen)
 
 
 def test_only_pictures_with_a_class_each_are_put_in_memory(files):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import tarfile
 import zipfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +31,7 @@ from labnotes.data import (
     archives,
     as_lists,
     bccd,
+    catalog,
     coco_captions,
     flower_photos,
     oxford_pets,
@@ -163,6 +167,34 @@ def test_missing_parts_and_files_are_named(tmp_path):
         voc_part(folder, "train", ["cell"])
 
 
+@pytest.fixture
+def official(tmp_path, monkeypatch):
+    """Puts archives with the official names into LABNOTES_DATA, and their checksums into the
+    catalogue: each holds the folder of its name (before the first point) of a given place."""
+
+    def put(name: str, archives: dict[str, Path]) -> None:
+        entry, files = catalog.entry(name), []
+        place = tmp_path / "official" / entry.folder
+        place.mkdir(parents=True)
+        for archive, source in archives.items():
+            folder = archive.partition(".")[0].partition("_trainval")[0]
+            if archive.endswith(".zip"):
+                with zipfile.ZipFile(place / archive, "w") as packed:
+                    for file in sorted((source / folder).rglob("*.*")):
+                        packed.write(file, file.relative_to(source))
+            else:
+                with tarfile.open(place / archive, "w:gz", compresslevel=1) as packed:
+                    packed.add(source / folder, folder)
+            digest = hashlib.md5((place / archive).read_bytes()).hexdigest()
+            (known,) = (file for file in entry.files if file.name == archive)
+            files.append(replace(known, checksum=f"md5:{digest}", size=None))
+        monkeypatch.setattr(catalog, "catalog", lambda: {name: replace(entry, files=tuple(files))})
+        monkeypatch.setenv("LABNOTES_DATA", str(tmp_path / "official"))
+        monkeypatch.setenv("LABNOTES_CACHE", str(tmp_path / "cache"))
+
+    return put
+
+
 # ---- pets ----
 
 
@@ -223,29 +255,10 @@ def test_pets_of_another_size_than_their_trimap_are_refused(tmp_path):
         read_mask((tmp_path / "a.jpg", tmp_path / "four.png", 0))
 
 
-def test_the_official_archives_of_pets_are_read_alike(theirs, tmp_path, monkeypatch):
-    """images.tar.gz and annotations.tar.gz, as the authors pack them, made from the subset."""
-    import hashlib
-    import tarfile
-    from dataclasses import replace
-
-    from labnotes.data import catalog
-
+def test_the_official_archives_of_pets_are_read_alike(theirs, official):
     before = oxford_pets()
     source = before.train.samples[0][0].parents[1]
-    whole = catalog.entry("oxford_pets")
-    (tmp_path / "data" / "oxford_pets").mkdir(parents=True)
-    files = []
-    for part in ("images", "annotations"):
-        archive = tmp_path / "data" / "oxford_pets" / f"{part}.tar.gz"
-        with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
-            tar.add(source / part, part)
-        digest = hashlib.md5(archive.read_bytes()).hexdigest()
-        files.append(catalog.File(archive.name, f"md5:{digest}", None, ("http://127.0.0.1:1/x",)))
-    entry = replace(whole, files=(*files, *whole.files[2:]))
-    monkeypatch.setattr(catalog, "catalog", lambda: {"oxford_pets": entry})
-    monkeypatch.setenv("LABNOTES_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("LABNOTES_CACHE", str(tmp_path / "cache"))
+    official("oxford_pets", {"images.tar.gz": source, "annotations.tar.gz": source})
     after = oxford_pets()
     assert after.provenance.note == "" and after.classes == before.classes
     assert [len(p) for p in (after.train, after.test, after.heads)] == [300, 298, 296]
@@ -287,6 +300,39 @@ def test_every_caption_stands_by_its_photograph(real_data):
             assert picture.size[::-1] == sizes[file.name]
     images, texts = next(iter(DataLoader(data.test, batch_size=3, collate_fn=as_lists)))
     assert len(images) == 3 and texts[0] == data.test[0][1]
+
+
+def test_the_official_archive_of_flowers_is_read_alike(real_data, official):
+    real_data("flower_photos")
+    before = flower_photos()
+    official("flower_photos", {"flower_photos.tgz": before.train.samples[0][0].parents[2]})
+    after = flower_photos()
+    assert after.provenance.note == "" and after.classes == before.classes
+    assert [f.name for f, _ in after.test.samples] == [f.name for f, _ in before.test.samples]
+
+
+def test_the_official_archives_of_coco_are_read_alike(tmp_path, official):
+    """val2017.zip and annotations_trainval2017.zip, as their authors pack them."""
+    (tmp_path / "val2017").mkdir()
+    (tmp_path / "annotations").mkdir()
+    images, annotations = [], []
+    for number in range(100, 120):
+        name = f"{number:012}.jpg"
+        Image.new("RGB", (9, 7), (number, 0, 0)).save(tmp_path / "val2017" / name)
+        images.append({"id": number, "file_name": name})
+        for n in (2, 1):
+            text = f"{number} for the {n}th time "
+            annotations.append({"image_id": number, "id": 10 * number + n, "caption": text})
+    (tmp_path / "annotations" / "captions_val2017.json").write_text(
+        json.dumps({"images": images[::-1], "annotations": annotations})
+    )
+    official("coco_captions", {"val2017.zip": tmp_path, "annotations_trainval2017.zip": tmp_path})
+    data = coco_captions()
+    assert len(data.train) + len(data.test) == 20 and data.provenance.note == ""
+    for image, captions in [*data.train, *data.test]:
+        number = captions[0].split()[0]
+        assert captions == [f"{number} for the 1th time", f"{number} for the 2th time"]
+        assert abs(image[0].float().mean() - int(number)) < 3 and image.shape == (3, 7, 9)
 
 
 def test_boxes_of_torchvisions_own_wrapper_differ_by_the_pixel_that_voc_counts_from(tmp_path):
