@@ -175,8 +175,9 @@ def test_records_that_are_not_cifar10_are_refused(tmp_path, parts, said):
         vision._cifar_records(write_records(tmp_path / "a", parts))
 
 
-def test_the_subset_of_cifar10_is_read_in_the_official_order(real_data):
+def test_the_subset_of_cifar10_is_read_in_the_official_order(real_data, tmp_path, monkeypatch):
     found = real_data("cifar10")
+    monkeypatch.setenv("LABNOTES_CACHE", str(tmp_path))  # where it is unpacked
     (path,) = found.paths.values()
     ours = cifar10()
     assert ours.train.images.shape[1:] == (3, 32, 32)
