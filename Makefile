@@ -1,6 +1,7 @@
 # Two commands matter: `make book` and `make test`. Each sets up what it needs in .venv and node_modules.
 PYTHON ?= python3
 PY := .venv/bin/python
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 # Real data next to the checkout is used where it is there; without it the bundled data serve.
 export LABNOTES_DATA ?=
 
@@ -43,8 +44,10 @@ clean:
 	rm -rf _build
 
 .venv/.ready: requirements.txt pyproject.toml
-	test -x $(PY) || $(PYTHON) -m venv .venv
-	$(PY) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "The book needs Python 3.11 to 3.13; choose one with make PYTHON=python3.12")'
+	@# An environment of another Python, or of one that has gone, is made anew.
+	@$(PY) -c '$(FITS)' 2>/dev/null || { \
+	  $(PYTHON) -c '$(FITS)' || { echo "The book needs Python 3.11 to 3.13, and $(PYTHON) is none: choose one with make PYTHON=python3.12"; exit 1; }; \
+	  rm -rf .venv; $(PYTHON) -m venv .venv; }
 	$(PY) -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	# Compiled once here; otherwise every kernel that may not write bytecode compiles torch anew.
 	.venv/bin/uv pip install --quiet --compile-bytecode --python $(PY) -r requirements.txt
