@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import json
 import shutil
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 from built_book import ROOT, book
@@ -33,20 +35,40 @@ def changed(before, after) -> set[str]:
     return {name for name in before if before[name] != after[name]}
 
 
+#: Other packages are loaded once; then a copy of the process for each chapter runs its imports.
+ASK = """
+import json, os, sys
+import matplotlib.pyplot, torch, torchvision
+for docname, imports in json.load(sys.stdin).items():
+    if os.fork() == 0:
+        exec(imports)
+        print(json.dumps({docname: [m for m in sys.modules if m.split(".")[0] == "labnotes"]}))
+        sys.stdout.flush()
+        os._exit(0)
+    if os.wait()[1]:
+        sys.exit(f"the imports of {docname} fail")
+"""
+
+
+@cache
+def loaded() -> dict[str, set[str]]:
+    """Modules of the package in memory after a chapter's imports ran, asked of Python itself."""
+    asked = {}
+    for chapter in book():
+        nodes = [node for source in chapter.code for node in ast.parse(source).body]
+        imports = [ast.unparse(n) for n in nodes if isinstance(n, (ast.Import, ast.ImportFrom))]
+        asked[chapter.docname] = "\n".join(
+            line for line in imports if line.startswith(("from labnotes", "import labnotes"))
+        )
+    command = [sys.executable, "-c", ASK]
+    done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = map(json.loads, done.stdout.splitlines())
+    return {docname: set(modules) for line in lines for docname, modules in line.items()}
+
+
 def loaded_by(docname: str) -> set[str]:
-    """Modules of the package in memory after the chapter's imports ran, asked of Python itself."""
-    chapter = next(c for c in book() if c.docname == docname)
-    nodes = [node for source in chapter.code for node in ast.parse(source).body]
-    imports = [ast.unparse(n) for n in nodes if isinstance(n, (ast.Import, ast.ImportFrom))]
-    ours = [line for line in imports if line.startswith(("from labnotes", "import labnotes"))]
-    ask = "\n".join(
-        [*ours, "import sys; print(*[m for m in sys.modules if m.split('.')[0] == 'labnotes'])"]
-    )
-    return set(
-        subprocess.run(
-            [sys.executable, "-c", ask], capture_output=True, text=True, check=True
-        ).stdout.split()
-    )
+    return loaded()[docname]
 
 
 def append(path, line="\n# edited\n"):

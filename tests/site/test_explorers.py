@@ -126,11 +126,9 @@ def test_an_explorer_that_fails_leaves_its_picture(path, visit):
         route.fulfill(response=answer, body=body)
 
     seen.page.route("**/*.html", break_modules)
-    seen.page.goto(f"{seen.base}/{path}")
-    first = seen.page.locator(".ln-explorer").first
-    first.scroll_into_view_if_needed()
+    with seen.page.expect_console_message(lambda m: "could not start" in m.text):
+        seen.page.goto(f"{seen.base}/{path}")
+        first = seen.page.locator(".ln-explorer").first
+        first.scroll_into_view_if_needed()
     expect(first.locator(".ln-explorer-still img")).to_be_visible()
-    first.page.wait_for_event("console", lambda m: "could not start" in m.text) if not any(
-        "could not start" in error for error in seen.errors
-    ) else None
     expect(first.locator(LIVE)).to_have_count(0)

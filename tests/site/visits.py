@@ -157,11 +157,14 @@ class Visit:
         ]
 
     def weight(self) -> dict[str, int]:
-        """Bytes transferred for each file but MathJax, compressed where a server compresses."""
+        """Bytes transferred for each file but MathJax, compressed where a server compresses.
+
+        What comes from another host, or is not there, is an error of the page, and weighs nothing.
+        """
         paths = (
             unquote(urlsplit(url).path).lstrip("/") or "index.html"
             for url in self.requests
-            if urlsplit(url).scheme in ("http", "https")
+            if url.startswith(f"{self.base}/")
         )
         return {path: transferred(path) for path in paths if "mathjax/" not in path}
 
@@ -181,7 +184,7 @@ class Visit:
 
 @cache
 def transferred(path: str) -> int:
-    data = (HTML / path).read_bytes()
+    data = (HTML / path).read_bytes() if (HTML / path).is_file() else b""
     return len(gzip.compress(data)) if Path(path).suffix in PACKED else len(data)
 
 
