@@ -222,9 +222,9 @@ def looked(seen: Visit, path: str, axe: bool) -> dict:
     """
     page = seen.go(path).page
     try:
-        page.wait_for_function(STARTED, timeout=15_000)
+        page.wait_for_function(STARTED, timeout=60_000)
     except TooLong:
-        seen.errors.append("an explorer has not started within 15 s")
+        seen.errors.append("an explorer has not started within a minute")
     found = {name: page.evaluate(fact) for name, fact in FACTS.items()}
     found["weight"] = seen.weight()
     if axe:
