@@ -98,6 +98,7 @@ def run_chapter(chapter: Chapter) -> tuple[nbformat.NotebookNode, float, float, 
             notebook,
             resources={"metadata": {"path": folder}},
             timeout=CELL_TIMEOUT,
+            record_timing=False,  # it would stand in the cells' options, which the cache compares
             extra_arguments=["--IPKernelApp.log_level=40"],
             on_cell_executed=count,
         )

@@ -31,6 +31,12 @@ def keys(root, key=execution_key) -> dict[str, str]:
     return {c.docname: key(c, root / "code") for c in chapters(root)}
 
 
+@cache
+def unedited(key=execution_key) -> dict[str, str]:
+    """The keys of the book as it is, and so of each copy before it is edited."""
+    return keys(ROOT, key)
+
+
 def changed(before, after) -> set[str]:
     return {name for name in before if before[name] != after[name]}
 
@@ -76,7 +82,7 @@ def append(path, line="\n# edited\n"):
 
 
 def test_editing_bleu_reruns_exactly_the_chapters_that_import_it(copy):
-    before = keys(copy)
+    before = unedited()
     append(copy / "code" / "labnotes" / "metrics" / "bleu.py")
     importers = {c.docname for c in book() if "labnotes.metrics.bleu" in loaded_by(c.docname)}
     assert "chapters/sequences/bleu" in importers
@@ -85,7 +91,7 @@ def test_editing_bleu_reruns_exactly_the_chapters_that_import_it(copy):
 
 def test_a_module_imported_through_another_counts(copy):
     """Nothing in a chapter names ``labnotes.train.checkpoint``; ``fit`` brings it."""
-    before = keys(copy)
+    before = unedited()
     append(copy / "code" / "labnotes" / "train" / "checkpoint.py")
     importers = {c.docname for c in book() if "labnotes.train.checkpoint" in loaded_by(c.docname)}
     assert importers and changed(before, keys(copy)) == importers
@@ -124,7 +130,7 @@ def test_a_chapters_key_holds_the_networks_it_uses_and_no_others(docname):
 
 
 def test_editing_network_in_network_reruns_only_the_chapters_that_build_one(copy):
-    before = keys(copy)
+    before = unedited()
     append(copy / "code" / "labnotes" / "convnets" / "nin.py")
     assert changed(before, keys(copy)) == {"chapters/convnets/nin", "chapters/convnets/compare"}
 
@@ -154,27 +160,27 @@ def test_a_name_of_a_lazy_package_leads_to_its_module(code, modules):
 
 
 def test_editing_one_chapters_code_reruns_that_chapter_alone(copy):
-    before = keys(copy)
+    before = unedited()
     target = copy / "chapters" / "convnets" / "resnet.md"
     append(target, "\n```{code-cell} ipython3\nprint(1)\n```\n")
     assert changed(before, keys(copy)) == {"chapters/convnets/resnet"}
 
 
 def test_a_change_of_words_reruns_nothing(copy):
-    before = keys(copy)
+    before = unedited()
     for file in (copy / "chapters").rglob("*.md"):
         append(file, "\nOne more sentence.\n")
     assert keys(copy) == before
 
 
 def test_a_checker_is_found_by_the_exercises_name(copy):
-    before = keys(copy)
+    before = unedited()
     append(copy / "code" / "labnotes" / "exercises" / "sequences" / "bleu.py")
     assert changed(before, keys(copy)) == {"chapters/sequences/bleu"}
 
 
 def test_the_data_catalogue_counts(copy):
-    before = keys(copy)
+    before = unedited()
     append(copy / "code" / "labnotes" / "data" / "datasets.toml")
     readers = {
         c.docname for c in book() if "labnotes.data" in module_closure(c.code, ROOT / "code")
@@ -183,7 +189,7 @@ def test_the_data_catalogue_counts(copy):
 
 
 def test_an_explorers_script_changes_its_page_but_reruns_nothing(copy):
-    results, pages = keys(copy), keys(copy, page_key)
+    results, pages = unedited(), unedited(page_key)
     append(copy / "code" / "labnotes" / "explore" / "bleu" / "bleu.js", "\n// edited\n")
     assert keys(copy) == results
     assert changed(pages, keys(copy, page_key)) == {"chapters/sequences/bleu"}
