@@ -11,10 +11,11 @@ book: .venv/.ready node_modules/.ready
 	$(PY) -m labnotes_site.build
 
 test: .venv/.ready node_modules/.ready .venv/.browser .venv/.bubblewrap
-	$(PY) -m pytest tests/package -n 2 -q
-	$(PY) -m pytest tests/classroom -n 2 --dist loadfile -q
+	# The long files first, the many short ones fill up: both processes are busy to the end.
+	$(PY) -m pytest tests/classroom tests/package -n 2 --dist loadfile --no-loadscope-reorder -q
 	$(PY) -m labnotes_site.build
-	$(PY) -m pytest tests/book tests/site -n 2 --dist loadfile -q $(PYTEST_ARGS)
+	# All tests of a page or a chapter in one process, which opens it once.
+	$(PY) -m pytest tests/book tests/site -n 2 --dist loadgroup --no-loadscope-reorder -q $(PYTEST_ARGS)
 
 serve: book
 	$(PY) -m http.server --directory _build/html --bind 127.0.0.1 8000
