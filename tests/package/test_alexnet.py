@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torchvision
+from scipy import stats
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -81,8 +82,8 @@ def test_first_weights_are_those_of_section_5():
     layers = [m for m in [*net.features, *net.classifier] if hasattr(m, "weight")]
     assert [m.bias.unique().tolist() for m in layers] == [[0], [1], [0], [1], [1], [1], [1], [0]]
     for layer in layers:
-        assert layer.weight.std().item() == pytest.approx(0.01, rel=0.05)
-        assert abs(layer.weight.mean().item()) < 1e-3
+        weights = layer.weight.detach().flatten()[:20_000].numpy()
+        assert stats.kstest(weights, stats.norm(0, 0.01).cdf).pvalue > 1e-4
 
 
 def test_the_order_is_convolution_relu_normalization_pooling():
@@ -144,6 +145,32 @@ def test_the_small_net_can_be_made_for_16_pixels():
         assert net.features(torch.empty(2, 1, 16, 16)).shape == (2, 16, 2, 2)
         assert net(torch.empty(2, 1, 16, 16)).shape == (2, 10)
     assert net.classifier[0].in_features == 16 * 2 * 2
+
+
+def test_image_sizes_25_to_32_make_the_same_small_net_and_33_a_larger_one():
+    shapes = {}
+    for side in range(24, 34):
+        net = on_meta(alexnet_small, width=8, image_size=side)
+        shapes[side] = {name: tensor.shape for name, tensor in net.state_dict().items()}
+        with torch.device("meta"):  # the average pooling has nothing to do at the image size
+            maps = net.features(torch.empty(1, 1, side, side))
+        assert net.avgpool.output_size == maps.shape[-1]
+    assert all(shapes[side] == shapes[32] for side in range(25, 33))
+    assert shapes[24] != shapes[32] != shapes[33]
+
+
+@pytest.mark.parametrize(("activation", "gain"), [("relu", 2), ("tanh", 1)])
+def test_the_small_net_starts_with_normal_weights_of_he_for_relu_and_of_lecun_for_tanh(
+    activation, gain
+):
+    torch.manual_seed(0)
+    net = alexnet_small(activation=activation, width=12)
+    for layer in [*net.features, *net.classifier]:
+        if hasattr(layer, "weight"):
+            fan_in = layer.weight[0].numel()
+            expected = stats.norm(0, (gain / fan_in) ** 0.5).cdf
+            assert stats.kstest(layer.weight.detach().flatten().numpy(), expected).pvalue > 1e-4
+            assert not layer.bias.any()
 
 
 def test_pooling_and_normalization_add_no_parameter_to_the_small_net():

@@ -1,16 +1,18 @@
 """Our densely connected networks against torchvision's and the paper's tables."""
 
 import doctest
+import math
 
 import pytest
 import torch
 import torchvision
+from scipy import stats
 from torch import nn
 from torch.nn import functional as F
 
 from labnotes.convnets import densenet, densenet121, densenet161, densenet169, densenet201
 from labnotes.convnets import densenet_cifar as cifar
-from labnotes.convnets.densenet import DenseBlock, DenseLayer
+from labnotes.convnets.densenet import DenseBlock, DenseLayer, Transition
 
 NETS = {121: densenet121, 161: densenet161, 169: densenet169, 201: densenet201}
 
@@ -90,6 +92,54 @@ def test_the_depth_counts_the_layers_with_weights(bottleneck):
     with torch.device("meta"):
         net = cifar(40, 12, bottleneck=bottleneck)
     assert sum(isinstance(m, (nn.Conv2d, nn.Linear)) for m in net.modules()) == 40
+
+
+@pytest.mark.parametrize(("growth", "theta"), [(5, 0.5), (12, 0.3), (4, 1.0)])
+def test_a_transition_keeps_the_floor_of_theta_times_its_maps(growth, theta):
+    with torch.device("meta"):
+        net = cifar(10, growth, compression=theta)  # two layers in each block
+    maps = 16
+    for transition in (m for m in net.modules() if isinstance(m, Transition)):
+        maps += 2 * growth
+        kept = math.floor(maps * theta)  # section 3, "Compression"
+        assert transition.conv.weight.shape == (kept, maps, 1, 1)
+        maps = kept
+    assert net.classifier.in_features == maps + 2 * growth
+
+
+def test_an_odd_number_of_maps_is_halved_downwards():
+    with torch.device("meta"):
+        net = cifar(7, 5, compression=0.5)
+    shapes = [tuple(m.conv.weight.shape[:2]) for m in net.modules() if isinstance(m, Transition)]
+    assert shapes == [(10, 21), (7, 15)]
+
+
+@pytest.mark.parametrize(
+    ("bottleneck", "compression", "first"),
+    [(False, 1.0, 16), (True, 1.0, 16), (False, 0.5, 16), (True, 0.5, 24)],
+)
+def test_only_bottlenecks_with_compression_start_from_twice_the_growth_rate(
+    bottleneck, compression, first
+):
+    with torch.device("meta"):
+        net = cifar(16, 12, bottleneck=bottleneck, compression=compression)
+    assert net.features.conv0.out_channels == first
+
+
+def test_a_bottleneck_has_four_times_the_growth_rate():
+    layer = DenseLayer(24, 12)
+    assert layer.conv1.weight.shape == (48, 24, 1, 1)
+    assert layer.conv2.weight.shape == (12, 48, 3, 3)
+
+
+def test_weights_start_normal_with_variance_2_over_fan_in_and_no_bias():
+    torch.manual_seed(0)
+    net = cifar(16, 24, bottleneck=True, compression=0.5)
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d):
+            expected = stats.norm(0, (2 / layer.weight[0].numel()) ** 0.5).cdf
+            assert stats.kstest(layer.weight.detach().flatten().numpy(), expected).pvalue > 1e-4
+    assert not net.classifier.bias.any() and net.classifier.weight.any()
 
 
 def test_a_block_is_torch_cat_of_its_input_and_what_each_layer_adds():

@@ -7,6 +7,7 @@ import itertools
 import pytest
 import torch
 import torchvision
+from scipy import stats
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -147,6 +148,61 @@ def test_the_published_heads_pool_14x14_to_4x4_and_the_weights_fit_both_forms():
     assert [o.shape for o in outputs] == [(2, 1000)] * 3
     pooled = net.aux1.pool(torch.randn(1, 1, 14, 14))
     assert pooled.shape == (1, 1, 4, 4)
+
+
+def test_the_published_net_normalizes_after_its_first_and_before_its_second_pooling():
+    torch.manual_seed(0)
+    net = googlenet_2014(10, aux_logits=False).eval()
+    with torch.no_grad():  # a response that the normalization changes, and biases
+        net.conv1.conv.weight.mul_(30)
+        net.conv3.conv.weight.mul_(3)
+        for layer in (net.conv1, net.conv2, net.conv3):
+            nn.init.normal_(layer.conv.bias)
+    found = []
+    net.inception3a.register_forward_hook(lambda _, inputs, __: found.append(inputs[0]))
+    image = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        net(image)
+        # Figure 3: conv 7x7, pool, LRN, conv 1x1, conv 3x3, LRN, pool.
+        w = net.state_dict()
+        x = F.conv2d(image, w["conv1.conv.weight"], w["conv1.conv.bias"], 2, 3).relu()
+        x = F.local_response_norm(F.max_pool2d(x, 3, 2, ceil_mode=True), 5, 1e-4, 0.75, 1.0)
+        x = F.conv2d(x, w["conv2.conv.weight"], w["conv2.conv.bias"]).relu()
+        x = F.conv2d(x, w["conv3.conv.weight"], w["conv3.conv.bias"], padding=1).relu()
+        before = F.max_pool2d(F.local_response_norm(x, 5, 1e-4, 0.75, 1.0), 3, 2, ceil_mode=True)
+        after = F.local_response_norm(F.max_pool2d(x, 3, 2, ceil_mode=True), 5, 1e-4, 0.75, 1.0)
+    assert (before - after).abs().max() > 1e-2  # the place matters
+    torch.testing.assert_close(found[0], before, rtol=1e-4, atol=1e-4)
+
+
+def drawn(module: nn.Module, kinds=(nn.Conv2d, nn.Linear)):
+    """Layers with their first weights, at most 20,000 of each."""
+    for layer in module.modules():
+        if isinstance(layer, kinds):
+            yield layer, layer.weight.detach().flatten()[:20_000].numpy()
+
+
+def test_first_weights_have_the_deviation_of_torchvision_or_of_he_without_normalization():
+    torch.manual_seed(0)
+    for _, weights in drawn(googlenet(10)):  # torchvision cuts at two, so far out that none is cut
+        assert stats.kstest(weights, stats.norm(0, 0.01).cdf).pvalue > 1e-4
+    for layer, weights in drawn(googlenet_2014(10)):
+        deviation = (2 / layer.weight[0].numel()) ** 0.5
+        assert stats.kstest(weights, stats.norm(0, deviation).cdf).pvalue > 1e-4
+        assert not layer.bias.any()
+    for layer, weights in drawn(googlenet_small(width=64, batch_norm=False), nn.Conv2d):
+        deviation = (2 / layer.weight[0].numel()) ** 0.5
+        assert stats.kstest(weights, stats.norm(0, deviation).cdf).pvalue > 1e-4
+        assert not layer.bias.any()
+
+
+def test_the_small_nets_auxiliary_classifiers_are_as_wide_as_its_first_stage():
+    with torch.device("meta"):
+        net = googlenet_small(7, width=32, blocks=(1, 2, 1), aux_logits=True)
+    for head, maps in ((net.aux1, 32), (net.aux2, 64)):  # after the first and the third block
+        assert head.conv.conv.weight.shape == (32, maps, 1, 1)
+        assert head.fc1.weight.shape == (64, 32 * 4 * 4)
+        assert head.fc2.weight.shape == (7, 64)
 
 
 def path_by_hand(x, layers, pool=False):
