@@ -114,10 +114,24 @@ def mutants(module: Path) -> list[tuple]:
     return found
 
 
-def run(module: Path, seconds: int) -> tuple[str, float]:
-    """What a module's tests say, in a fork of this process, and the CPU seconds that they took."""
-    own = Path("tests/package", module.parent, f"test_{module.stem}.py")
-    tests = ["--doctest-modules", f"{PACKAGE / module}", f"{own if own.exists() else own.parent}"]
+def tests_of(module: Path) -> list[str]:
+    """The doctests of a module and the tests of its name, of its folder's, or those that use it."""
+    folder = Path("tests/package", module.parent)
+    named = [folder / f"test_{module.stem}.py", folder.parent / f"test_{folder.name}.py"]
+    tree = ast.parse((PACKAGE / module).read_text())
+    public = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    users = [
+        file for file in folder.rglob("test_*.py") if any(n in file.read_text() for n in public)
+    ]
+    own = next(([file] for file in named if file.exists()), users)
+    return [
+        "--doctest-modules",
+        *map(str, [PACKAGE / module, *own, "tests/package/test_defaults.py"]),
+    ]
+
+
+def run(tests: list[str], seconds: int) -> tuple[str, float]:
+    """What the tests say, in a fork of this process, and the CPU seconds that they took."""
     if (child := os.fork()) == 0:
         os.setpgid(0, 0)
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
@@ -134,17 +148,18 @@ def run(module: Path, seconds: int) -> tuple[str, float]:
 def main(modules: list[Path], sample: int, seed: int) -> None:
     every = [mutant for module in modules for mutant in mutants(module)]
     drawn = random.Random(seed).sample(every, min(sample or len(every), len(every)))
-    limits, survivors = {}, []
+    limits, tests, survivors = {}, {}, []
     for module, line, text, faulty in sorted(drawn):
         if module not in limits:
-            verdict, seconds = run(module, 600)
+            tests[module] = tests_of(module)
+            verdict, seconds = run(tests[module], 600)
             if verdict != "survived":
                 sys.exit(Path("output.txt").read_text() + f"\n{module}: {verdict} without a fault")
             limits[module] = int(20 + 5 * seconds)
-            print(f"{module}: its tests take {seconds:.1f} s of CPU time")
+            print(f"{module}: its tests take {seconds:.1f} s of CPU time", flush=True)
         source = (PACKAGE / module).read_bytes()
         (PACKAGE / module).write_bytes(faulty)
-        verdict, seconds = run(module, limits[module])
+        verdict, seconds = run(tests[module], limits[module])
         (PACKAGE / module).write_bytes(source)
         print(f"  {verdict:8} {seconds:5.1f} s  {module}:{line}: {text}", flush=True)
         survivors += [f"{PACKAGE / module}:{line}: {text}"] if verdict == "survived" else []
@@ -163,8 +178,10 @@ if __name__ == "__main__":
     files = [file for part in PARTS for file in (ROOT / PACKAGE / part).rglob("*.py")]
     taught = sorted(file.relative_to(ROOT / PACKAGE) for file in files)
     sys.dont_write_bytecode = True
+    import d2l.torch  # noqa: F401
     import pytest
-    import torchvision  # noqa: F401  torch with it, once for all runs
+    import scipy.stats  # noqa: F401
+    import torchvision  # noqa: F401  and torch: what takes seconds to load is loaded once, here
     from hypothesis import Phase, settings
 
     # The same examples for every mutant, and none made smaller: one that fails is enough.
