@@ -66,8 +66,8 @@ PAPERS = [
     *((getattr(convnets, f"resnet{depth}"),
        {"num_classes": 1000, "in_channels": 3, "small_input": False, "shortcut": "B"}
        | ({"stride_in": "3x3"} if depth >= 50 else {})) for depth in (18, 34, 50, 101, 152)),
-    (convnets.resnet_cifar, {"plain": False, "shortcut": "A", "num_classes": 10, "in_channels": 3,
-                             "width": 16}),
+    (convnets.resnet_small, {"num_classes": 10, "in_channels": 1, "depth": 20, "plain": False,
+                             "shortcut": "A", "width": 16}),
     (convnets.BasicBlock, {"stride": 1, "shortcut": "B"}),
     (convnets.Bottleneck, {"stride": 1, "shortcut": "B", "stride_in": "3x3"}),
     # Huang et al. (2017), section 3: bottlenecks of 4k, theta 0.5 in DenseNet-BC; table 2: L=40, k=12
@@ -76,8 +76,8 @@ PAPERS = [
       for depth in (121, 161, 169, 201)),
     (convnets.DenseNet, {"num_classes": 1000, "in_channels": 3, "bottleneck": 4,
                          "compression": 0.5, "small_input": False, "memory_efficient": False}),
-    (convnets.densenet_cifar, {"depth": 40, "growth_rate": 12, "bottleneck": False,
-                               "compression": 1.0, "num_classes": 10, "in_channels": 3,
+    (convnets.densenet_small, {"num_classes": 10, "in_channels": 1, "depth": 40, "growth_rate": 12,
+                               "bottleneck": False, "compression": 1.0,
                                "memory_efficient": False}),
     # Zhang (2019), "Making convolutional networks shift-invariant again": pooling of stride 2
     (convnets.BlurPool2d, {"stride": 2}),
@@ -160,6 +160,21 @@ def test_defaults_are_those_of_the_library_that_the_book_compares_with(ours, the
     assert shared
     different = {ours for ours, theirs in shared.items() if found[ours] != expected[theirs]}
     assert different == OTHER_THAN_THEIRS.get(ours, set())
+
+
+BUILT = {
+    convnets.AlexNet: convnets.alexnet,
+    convnets.AlexNet2012: convnets.alexnet_2012,
+    convnets.GoogLeNet: convnets.googlenet,
+    convnets.LeNet: convnets.lenet,
+    convnets.LeNet5: convnets.lenet5,
+    convnets.LocalResponseNorm: convnets.local_response_norm,
+}
+
+
+@pytest.mark.parametrize("kind", BUILT, ids=lambda kind: kind.__name__)
+def test_a_class_has_the_defaults_of_the_function_that_builds_it(kind):
+    assert defaults(kind) == defaults(BUILT[kind])
 
 
 def test_the_rates_at_the_ends_of_one_cycle_are_torchs():
