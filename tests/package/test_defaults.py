@@ -10,9 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.models.googlenet import InceptionAux
 
-from labnotes import attention, convnets, metrics, normalization, train
-
-schedules = train.schedules
+from labnotes import attention, convnets, metrics, normalization
+from labnotes.train import schedules
 
 
 def defaults(function) -> dict:
