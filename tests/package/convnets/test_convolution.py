@@ -98,7 +98,9 @@ def test_any_convolution_and_its_gradients_are_those_of_torch(
         close(a, b)
 
 
-@pytest.mark.parametrize(("stride", "padding", "dilation"), [(1, 0, 1), (2, 1, 1), (2, 2, 2)])
+@pytest.mark.parametrize(
+    ("stride", "padding", "dilation"), [(1, 0, 1), (1, 2, 1), (2, 1, 1), (2, 2, 2)]
+)
 def test_the_seven_loops_are_the_convolution_of_torch(stride, padding, dilation):
     x, weight, bias = draw(2, 3, 6, 5), draw(2, 3, 3, 2, seed=1), draw(2, seed=2)
     numbers = (stride, padding, dilation)

@@ -87,6 +87,16 @@ def test_recomputing_changes_no_gradient_and_moves_the_running_means_twice():
     torch.testing.assert_close(twice, 1.9 * once)  # 1 - 0.9**2 against 1 - 0.9
 
 
+def test_a_layer_that_recomputes_learns_from_images_too_which_carry_no_gradient():
+    torch.manual_seed(0)
+    images = torch.randn(2, 6, 5, 5)
+    plain, thrifty = DenseLayer(6, 3), DenseLayer(6, 3, memory_efficient=True)
+    thrifty.load_state_dict(plain.state_dict())
+    for layer in (plain, thrifty):
+        layer([images]).square().sum().backward()
+    torch.testing.assert_close(thrifty.conv1.weight.grad, plain.conv1.weight.grad)
+
+
 @pytest.mark.parametrize(
     ("depth", "growth", "bc", "millions"),
     [
