@@ -1,8 +1,7 @@
 """Would the tests notice? Small faults are put into the taught code, one at a time.
 
-Each (``+`` for ``-``, 0.6 for 0.3, a keyword or a statement left out) is written into a copy of the
-tree, and the tests of its module run there until one fails. A fault that survives says that a test
-is missing, or that the change changes nothing.
+Each (``+`` for ``-``, 0.6 for 0.3, a keyword left out) is written into a copy of the tree, and the
+tests of its module run there. If none fails, a test is missing, or the change changes nothing.
 """
 
 import argparse
@@ -23,7 +22,7 @@ import pytest
 from hypothesis import Phase, settings
 
 ROOT, PACKAGE = Path(__file__).resolve().parents[1], Path("code/labnotes")
-PARTS = ["attention", "convnets", "metrics", "normalization", "train"]
+TAUGHT = ["attention", "convnets", "metrics", "normalization", "train"]
 # Without the other plugins, and without their rounds of garbage collection, pytest starts in 0.2 s.
 PLUGINS = "-p _hypothesis_pytestplugin -p no:unraisableexception -p no:threadexception".split()
 # Names of operators in Python's syntax tree, and of functions and variables: each for the other.
@@ -54,24 +53,18 @@ def faults(node: ast.AST):
         vars(other).update(fields)
         return node, f"({ast.unparse(other)})" if isinstance(node, ast.expr) else ast.unparse(other)
 
-    def opposite(operator: ast.AST) -> ast.AST:
-        return getattr(ast, OTHER[type(operator).__name__])()
-
     match node:
         case ast.Constant(value=bool(v) | int(v) | float(v)):
             yield node, str({bool: not v, int: v + 1, float: 2 * v or 1.0}[type(v)])
         case ast.BinOp() | ast.BoolOp() | ast.AugAssign():
-            yield changed(op=opposite(node.op))
+            yield changed(op=getattr(ast, OTHER[type(node.op).__name__])())
         case ast.UnaryOp(op=ast.USub() | ast.Not()):
             yield changed(op=ast.UAdd())
         case ast.Compare(ops=ops):
-            yield from (
-                changed(ops=[*ops[:i], opposite(op), *ops[i + 1 :]]) for i, op in enumerate(ops)
-            )
-        case (
-            ast.IfExp()
-            | ast.If(body=[ast.Assign() | ast.AugAssign() | ast.Expr() | ast.Return(), *_])
-        ):
+            for i, op in enumerate(ops):
+                other = getattr(ast, OTHER[type(op).__name__])()
+                yield changed(ops=[*ops[:i], other, *ops[i + 1 :]])
+        case ast.IfExp() | ast.If(body=[ast.Assign() | ast.Expr() | ast.Return(), *_]):
             yield node.test, f"(not ({ast.unparse(node.test)}))"
         case ast.keyword(arg=str()):
             yield node, "**{}"  # left out
@@ -121,9 +114,8 @@ def run(tests: list[str], seconds: int) -> tuple[str, float]:
             os.dup2(os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
         os._exit(pytest.main(["-xq", *PLUGINS, "--hypothesis-profile=mutants", *tests]))
     _, status, usage = os.wait4(child, 0)
-    verdicts = {0: "survived", 1: "killed", 2: "killed"}  # 2: it cannot even be imported
-    verdict = verdicts.get(os.waitstatus_to_exitcode(status), "timeout")
-    return verdict, usage.ru_utime + usage.ru_stime
+    code, seconds = os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
+    return {0: "survived", 1: "killed", 2: "killed"}.get(code, "timeout"), seconds  # 2: no import
 
 
 def main(modules: list[Path], sample: int, seed: int) -> None:
@@ -142,13 +134,15 @@ def main(modules: list[Path], sample: int, seed: int) -> None:
             module.write_bytes(source)
             print(f"  {verdict:8} {seconds:5.1f} s  {line}: {text}", flush=True)
             survivors += [f"{module}:{line}: {text}"] if verdict == "survived" else []
-    killed = 1 - len(survivors) / len(drawn)
-    print(f"{killed:.1%} of {len(drawn)} (of {len(every)}) killed. Alive:", *survivors, sep="\n")
+    rate = 1 - len(survivors) / len(drawn)
+    print(f"{rate:.1%} of {len(drawn)} (of {len(every)}) killed. Alive:", *survivors, sep="\n")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("modules", nargs="*", default=PARTS, help="such as metrics or convnets/vgg")
+    parser.add_argument(
+        "modules", nargs="*", default=TAUGHT, help="such as metrics or convnets/vgg"
+    )
     parser.add_argument("--sample", type=int, default=150, help="how many faults; 0: all")
     parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same faults")
     given = parser.parse_args()

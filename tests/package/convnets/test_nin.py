@@ -6,6 +6,7 @@ import importlib
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 from torch.nn import functional as F
 
@@ -167,6 +168,16 @@ def test_dropout_lies_where_the_paper_puts_it_and_only_in_training():
 def test_receptive_fields_of_the_class_maps_are_read():
     field = receptive_field_of(nin_small(width=8).features, 28)
     assert (field.size, field.jump) == (5 + 2 + 4 * 2 + 2 * 2 + 2 * 4, 4)
+
+
+def test_weights_start_normal_with_variance_2_over_fan_in_and_biases_at_0():
+    torch.manual_seed(0)
+    for layer in nin_small(width=48).modules():
+        if isinstance(layer, nn.Conv2d):
+            expected = stats.norm(0, (2 / layer.weight[0].numel()) ** 0.5).cdf
+            found = layer.weight.detach().flatten()[:20_000].numpy()
+            assert stats.kstest(found, expected).pvalue > 1e-4
+            assert not layer.bias.any()
 
 
 def test_the_signal_keeps_its_size_through_the_layers_at_first():
