@@ -36,7 +36,9 @@ OTHER |= {"Pow": "Mult", "Mod": "FloorDiv", "FloorDiv": "Div", "MatMult": "Mult"
 def nodes(node: ast.AST):
     """What computes something in a module: no docstring, annotation, decorator or error text."""
     docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    skipped = str(getattr(node, "name", "")).startswith(("_check", "__repr__", "extra_repr"))
+    skipped = str(getattr(node, "name", "")).startswith(
+        ("_check", "check_", "__repr__", "extra_repr")
+    )
     if not (docstring or skipped or isinstance(node, ast.Raise | ast.JoinedStr)):
         yield node
         for name, value in ast.iter_fields(node):

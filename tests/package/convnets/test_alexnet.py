@@ -93,6 +93,34 @@ def test_the_order_is_convolution_relu_normalization_pooling():
     assert kinds[8:] == ["Conv2d", "ReLU"] * 3 + ["MaxPool2d"]
 
 
+@pytest.mark.parametrize("lrn", [False, True])
+def test_the_small_net_has_that_order_too_and_normalizes_only_if_asked_to(lrn):
+    net = on_meta(alexnet_small, lrn=lrn, groups=2)
+    kinds = [type(m).__name__ for m in net.features]
+    block = ["Conv2d", "ReLU", "LocalResponseNorm" if lrn else "Identity", "MaxPool2d"]
+    assert kinds == block * 2 + ["Conv2d", "ReLU"] * 3 + ["MaxPool2d"]
+    assert [m.groups for m in net.features if isinstance(m, nn.Conv2d)] == [1, 2, 1, 2, 2]
+    assert [m.groups for m in net.features if "Response" in type(m).__name__] == [2, 2] * lrn
+    dense = ["Linear", "ReLU", "Dropout"]
+    assert [type(m).__name__ for m in net.classifier] == [*dense, *dense, "Linear"]
+
+
+@pytest.mark.parametrize(("overlapping", "kernel"), [(True, 3), (False, 2)])
+def test_pooling_windows_overlap_where_that_is_asked_for(overlapping, kernel):
+    pools = [
+        m
+        for m in on_meta(alexnet_small, overlapping=overlapping).features
+        if isinstance(m, nn.MaxPool2d)
+    ]
+    assert [(m.kernel_size, m.stride) for m in pools] == [(kernel, 2)] * 3  # section 3.4
+
+
+def test_without_lrn_the_network_of_2012_has_no_response_normalization():
+    kinds = [type(m).__name__ for m in on_meta(alexnet_2012, lrn=False).features]
+    assert "LocalResponseNorm" not in kinds and kinds.count("MaxPool2d") == 3
+    assert [m.p for m in on_meta(alexnet_2012, dropout=0.3).classifier[2::3]] == [0.3, 0.3]
+
+
 def test_groups_are_two_towers_that_meet_in_convolution_3_alone():
     torch.manual_seed(0)
     net = alexnet_2012(width=12).double()

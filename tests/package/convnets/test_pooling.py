@@ -70,6 +70,23 @@ def test_a_transformer_can_turn_its_input_by_a_right_angle():
     torch.testing.assert_close(layer(image), image.rot90(1, (2, 3)), atol=1e-5, rtol=0)
 
 
+def test_a_transformer_finds_six_numbers_with_two_convolutions_and_two_linear_layers():
+    torch.manual_seed(0)
+    layer = SpatialTransformer(3, hidden=5)
+    nn.init.normal_(layer.theta.weight, std=0.1)
+    seen = []
+    layer.theta.register_forward_hook(lambda _, __, out: seen.append(out))
+    x, w = torch.rand(2, 3, 20, 14), layer.state_dict()
+    layer(x)
+    h = F.conv2d(x, w["look.0.weight"], w["look.0.bias"], stride=2, padding=2).relu()
+    h = F.conv2d(h, w["look.2.weight"], w["look.2.bias"], stride=2, padding=2).relu()
+    assert h.shape == (2, 10, 5, 4)
+    h = F.adaptive_avg_pool2d(h, 4).flatten(1) @ w["look.6.weight"].T + w["look.6.bias"]
+    expected = h.relu() @ w["theta.weight"].T + w["theta.bias"]  # (2, 6)
+    assert h.shape[1] == 32 and w["look.0.weight"].shape == (5, 3, 5, 5)
+    torch.testing.assert_close(seen[0], expected)
+
+
 def test_a_transformer_learns_from_the_loss_behind_it():
     torch.manual_seed(0)
     layer = SpatialTransformer(1)
