@@ -89,6 +89,8 @@ PAPERS = [
     # Papineni et al. (2002), section 2.3: N = 4, and no smoothing
     (metrics.bleu, {"max_n": 4, "smooth": None}),
     (metrics.corpus_bleu, {"max_n": 4, "smooth": None}),
+    # intervals of 95 %; a seed, so that a page always prints the same
+    (metrics.paired_bootstrap, {"resamples": 2000, "level": 0.95, "seed": 0}),
     # He et al. (2016), section 4.2: the rate is divided by 10
     (schedules.step_decay, {"gamma": 0.1}),
     (schedules.constant, {"warmup": 0}),
