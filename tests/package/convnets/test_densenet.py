@@ -116,6 +116,24 @@ def test_the_nets_for_small_images_have_the_parameters_of_table_2(depth, growth,
     assert round(parameters(net) / 1e6, 1) == millions
 
 
+@pytest.mark.parametrize("depth", NETS)
+def test_every_depth_passes_its_options_on(depth):
+    with torch.device("meta"):
+        net = NETS[depth](7, 2, memory_efficient=True)
+    assert all(layer.memory_efficient for layer in net.modules() if isinstance(layer, DenseLayer))
+    assert net.features.conv0.in_channels == 2 and net.classifier.out_features == 7
+
+
+def test_small_images_keep_their_size_in_the_first_block_and_are_halved_twice():
+    with torch.device("meta"):
+        net, sides = densenet_small(depth=10, memory_efficient=True), []
+        for layer in (net.features.conv0, *(m for m in net.modules() if isinstance(m, DenseBlock))):
+            layer.register_forward_hook(lambda _, __, out: sides.append(out.shape[-1]))
+        net(torch.empty(2, 1, 32, 32))
+    assert sides == [32, 32, 16, 8]
+    assert all(layer.memory_efficient for layer in net.modules() if isinstance(layer, DenseLayer))
+
+
 @pytest.mark.parametrize("bottleneck", [False, True])
 def test_the_depth_counts_the_layers_with_weights(bottleneck):
     with torch.device("meta"):

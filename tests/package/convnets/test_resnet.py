@@ -186,6 +186,17 @@ def test_projections_are_where_the_option_puts_them(shortcut, projections):
     assert sum(name.endswith("downsample.0.weight") for name in names) == projections
 
 
+@pytest.mark.parametrize("depth", NETS)
+def test_every_depth_passes_its_options_on(depth):
+    with torch.device("meta"):
+        net = NETS[depth](7, 2, small_input=True, shortcut="C")
+    assert (net.conv1.in_channels, net.conv1.kernel_size, net.fc.out_features) == (2, (3, 3), 7)
+    blocks = [m for m in net.modules() if isinstance(m, (BasicBlock, Bottleneck))]
+    assert all(isinstance(block.downsample, nn.Sequential) for block in blocks)
+    layers = len(blocks) * (2 if depth < 50 else 3)
+    assert depth == layers + 2  # the first convolution and the linear layer
+
+
 def test_shortcut_a_has_no_parameters():
     assert parameters(resnet.ZeroPad(16, 32, 2)) == 0
 

@@ -93,6 +93,13 @@ def test_parameters_and_layers_are_those_of_the_papers_tables(config, millions):
     assert on_meta(lambda: model(torch.empty(2, 3, 224, 224))).shape == (2, 1000)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_passes_its_options_on(name):
+    model = on_meta(lambda: getattr(convnets, name)(7, 2, dropout=0.25))
+    assert model.features[0].in_channels == 2 and model.classifier[-1].out_features == 7
+    assert [m.p for m in model.modules() if isinstance(m, nn.Dropout)] == [0.25, 0.25]
+
+
 def test_multiplications_of_vgg19_are_those_of_the_resnet_papers_count():
     model, image = on_meta(lambda: (vgg(config="E"), torch.empty(1, 3, 224, 224)))
     with FlopCounterMode(display=False) as counter:
