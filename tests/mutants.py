@@ -98,13 +98,12 @@ def mutants(module: Path) -> list[tuple]:
 
 
 def tests_of(module: Path) -> list[str]:
-    """The doctests of a module; the tests of its name, of its folder's name, or those that use it."""
+    """The doctests of a module, the tests of its name or of its folder's, and two of all modules."""
     folder = Path("tests/package", module.parent.relative_to(PACKAGE))
-    named = [folder / f"test_{module.stem}.py", folder.parent / f"test_{folder.name}.py"]
-    public = [node.name for node in ast.parse(module.read_text()).body if hasattr(node, "name")]
-    users = [f for f in folder.rglob("test_*.py") if any(name in f.read_text() for name in public)]
-    own = [file for file in named if file.exists()][:1] or users
-    return ["--doctest-modules", *map(str, [module, *own, "tests/package/test_defaults.py"])]
+    named = [folder / f"test_{module.stem}.py", folder.parent / f"test_{folder.name}.py", folder]
+    own = next(file for file in named if file.exists())
+    shared = [folder / "test_builders.py", folder.parent / "test_defaults.py"]
+    return ["--doctest-modules", *map(str, [module, own, *(f for f in shared if f.exists())])]
 
 
 def run(tests: list[str], seconds: int) -> tuple[str, float]:

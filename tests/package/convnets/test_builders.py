@@ -3,6 +3,7 @@
 import inspect
 
 import pytest
+import torch
 
 from labnotes import convnets
 from labnotes.train.recipes import RECIPES
@@ -37,6 +38,25 @@ def test_small_forms_are_for_ten_classes_of_grey_images_the_others_for_imagenet(
     small = name.endswith("_small") or name.startswith("lenet")
     defaults = (found["num_classes"].default, found["in_channels"].default)
     assert defaults == ((10, 1) if small else (1000, 3))
+
+
+SIZES = ("num_classes", "in_channels", "width", "image_size")
+ASKED = [(name, size) for name in BUILDERS for size in SIZES if size in parameters(name)]
+
+
+@pytest.mark.parametrize(("name", "size"), ASKED)
+def test_a_builder_names_the_size_that_is_not_positive(name, size):
+    with pytest.raises(ValueError, match=f"{size} is 0"), torch.device("meta"):
+        getattr(convnets, name)(**{size: 0})
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_a_builder_makes_a_network_for_these_classes_and_channels(name):
+    options = {"output": "linear"} if name == "lenet5" else {}
+    with torch.device("meta"):
+        net = getattr(convnets, name)(7, 2, **options).eval()
+        side = {"lenet": 28, "lenet5": 32}.get(name, 28 if name.endswith("_small") else 224)
+        assert net(torch.empty(3, 2, side, side)).shape == (3, 7)
 
 
 def test_there_are_builders_of_every_architecture():

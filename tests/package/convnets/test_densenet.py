@@ -126,7 +126,7 @@ def test_every_depth_passes_its_options_on(depth):
 
 def test_small_images_keep_their_size_in_the_first_block_and_are_halved_twice():
     with torch.device("meta"):
-        net, sides = densenet_small(depth=10, memory_efficient=True), []
+        net, sides = densenet_small(depth=10, bottleneck=True, memory_efficient=True), []
         for layer in (net.features.conv0, *(m for m in net.modules() if isinstance(m, DenseBlock))):
             layer.register_forward_hook(lambda _, __, out: sides.append(out.shape[-1]))
         net(torch.empty(2, 1, 32, 32))

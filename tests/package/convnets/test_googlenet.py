@@ -359,6 +359,17 @@ def test_an_impossible_net_is_refused_with_the_reason(build, text):
             build()
 
 
+SIZES = dict(
+    in_channels=8, ch1x1=1, ch3x3red=1, ch3x3=1, ch5x5red=1, ch5x5=1, pool_proj=1, kernel5=5
+)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_block_names_the_size_that_is_not_positive(name):
+    with pytest.raises(ValueError, match=f"{name} is 0: give a positive integer"):
+        Inception(**(SIZES | {name: 0}))
+
+
 def test_without_auxiliary_classifiers_training_gives_logits_alone():
     for aux, training in itertools.product((False, True), repeat=2):
         net = googlenet_small(width=16, aux_logits=aux).train(training)
