@@ -15,14 +15,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from labnotes.convnets import (
     GoogLeNetOutputs,
     Inception,
-    auxiliary_cross_entropy,
     googlenet,
     googlenet_2014,
     googlenet_small,
-    main_accuracy,
     small_inception,
 )
-from labnotes.train import evaluate, fit
 
 module = importlib.import_module("labnotes.convnets.googlenet")
 
@@ -148,6 +145,15 @@ def test_the_published_heads_pool_14x14_to_4x4_and_the_weights_fit_both_forms():
     assert [o.shape for o in outputs] == [(2, 1000)] * 3
     pooled = net.aux1.pool(torch.randn(1, 1, 14, 14))
     assert pooled.shape == (1, 1, 4, 4)
+
+
+def test_the_published_poolings_have_windows_of_3_and_5():
+    with torch.device("meta"):
+        net = googlenet_2014()
+    x = torch.randn(1, 2, 14, 14)  # table 1: max pool 3x3/2; section 5: average pool 5x5/3
+    assert torch.equal(net.maxpool4(x), F.max_pool2d(x, 3, 2, ceil_mode=True))
+    for head in (net.aux1, net.aux2):
+        torch.testing.assert_close(head.pool(x), F.avg_pool2d(x, 5, 3))
 
 
 def test_the_published_net_normalizes_after_its_first_and_before_its_second_pooling():
@@ -289,42 +295,6 @@ def test_another_block_can_be_put_in():
     assert net(torch.zeros(2, 1, 9, 9)).shape == (2, 10)
 
 
-def test_the_loss_adds_the_auxiliary_losses_with_their_weight():
-    torch.manual_seed(0)
-    targets = torch.tensor([0, 3, 1])
-    outputs = GoogLeNetOutputs(*torch.randn(3, 3, 4))
-    main, aux2, aux1 = (F.cross_entropy(o, targets) for o in outputs)
-    loss = auxiliary_cross_entropy(0.3)
-    torch.testing.assert_close(loss(outputs, targets), main + 0.3 * aux2 + 0.3 * aux1)
-    torch.testing.assert_close(loss(outputs.logits, targets), main)
-    torch.testing.assert_close(auxiliary_cross_entropy(0)(outputs, targets), main)
-    theirs = torchvision.models.GoogLeNetOutputs(*outputs)
-    torch.testing.assert_close(loss(theirs, targets), main + 0.3 * aux2 + 0.3 * aux1)
-    torch.testing.assert_close(loss((outputs[0], outputs[1], None), targets), main + 0.3 * aux2)
-    assert loss.__name__ != auxiliary_cross_entropy(0.5).__name__
-    expected = (outputs[0].argmax(1) == targets).float().mean()
-    assert main_accuracy(outputs, targets) == main_accuracy(outputs[0], targets) == expected
-
-
-def test_fit_trains_all_classifiers_and_evaluate_reads_the_main_one():
-    torch.manual_seed(0)
-    x = torch.randn(32, 1, 12, 12)
-    y = (x.mean((1, 2, 3)) > 0).long()
-    net = googlenet_small(2, width=16, aux_logits=True)
-    before = {k: v.clone() for k, v in net.state_dict().items()}
-    history = fit(
-        net, [(x, y)], [(x, y)], epochs=8, progress=False,
-        optimizer=lambda p: torch.optim.Adam(p, lr=0.01),
-        loss=auxiliary_cross_entropy(), metrics={"accuracy": main_accuracy},
-    )  # fmt: skip
-    assert history.steps[-1] < history.steps[0]
-    for name in ("fc.weight", "aux1.fc2.weight", "aux2.fc2.weight"):
-        assert not torch.equal(before[name], net.state_dict()[name].cpu())
-    found = evaluate(net, [(x, y)])
-    assert found["accuracy"] == pytest.approx(history.last["valid_accuracy"])
-    assert found["loss"] == pytest.approx(history.last["valid_loss"], abs=1e-5)
-
-
 def test_the_signal_keeps_its_size_without_normalization():
     torch.manual_seed(0)
     with torch.no_grad():
@@ -343,14 +313,14 @@ def test_the_signal_keeps_its_size_without_normalization():
         (lambda: googlenet(in_channels=1, transform_input=True), "in_channels is 1"),
         (lambda: Inception(8, 0, 1, 1, 1, 1, 1), "ch1x1 is 0"),
         (lambda: Inception(8, 1, 1, 1, 1, True, 1), "ch5x5 is True"),
+        (lambda: small_inception(8, 0), "out_channels is 0"),
+        (lambda: small_inception(0, 16), "in_channels is 0"),
         (lambda: small_inception(8, 24), "out_channels is 24: give a multiple of 16"),
         (lambda: googlenet_small(width=8), "out_channels is 8"),
         (lambda: googlenet_small(width=-16), "width is -16"),
         (lambda: googlenet_small(blocks=(1, 0)), "blocks is 0"),
         (lambda: googlenet_small(blocks=()), r"blocks is \(\): give at least 1 in all"),
         (lambda: googlenet_small(blocks=(1, 1), aux_logits=True), "give at least 3 in all"),
-        (lambda: auxiliary_cross_entropy(-0.1), "weight is -0.1: give 0 or more"),
-        (lambda: auxiliary_cross_entropy(float("nan")), "weight is nan"),
     ],
 )
 def test_an_impossible_net_is_refused_with_the_reason(build, text):
