@@ -178,10 +178,12 @@ def test_every_number_of_lenet5_starts_uniform_within_2_4_over_its_inputs():
             between = stats.uniform(-reach, 2 * reach).cdf
             found = drawn.detach()[:10_000].numpy()
             assert stats.kstest(found, between).pvalue > 1e-4, (name, kind)
-    biases = torch.stack([net.c3.bias for net in nets])  # (nets, 16)
-    for j, row in enumerate(C3_TABLE):
-        reach = 2.4 / (25 * len(row))
-        assert 0.8 * reach < biases[:, j].abs().max() <= reach
+    inputs = torch.tensor([25 * len(row) for row in C3_TABLE])  # of the maps of C3
+    maps = torch.tensor([j for j, row in enumerate(C3_TABLE) for _ in row])  # of the 60 kernels
+    biases = torch.cat([net.c3.bias * inputs / 2.4 for net in nets])
+    kernels = nets[0].c3.weight.flatten(1) * inputs[maps, None] / 2.4
+    for found in (biases, kernels.flatten()):
+        assert stats.kstest(found.detach().numpy(), stats.uniform(-1, 2).cdf).pvalue > 1e-4
 
 
 def test_the_output_may_be_linear_or_of_other_codes():
