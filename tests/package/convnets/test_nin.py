@@ -128,7 +128,8 @@ def test_parameters_are_counted_as_published_or_by_hand():
 
 
 def test_the_small_net_narrows_in_proportion():
-    for width, expected in ((192, [192, 160, 96]), (48, [48, 40, 24]), (24, [24, 20, 12])):
+    widths = {192: [192, 160, 96], 48: [48, 40, 24], 24: [24, 20, 12], 1: [1, 1, 1]}
+    for width, expected in widths.items():
         with torch.device("meta"):
             model = nin_small(width=width)
         found = [m.out_channels for m in model.modules() if isinstance(m, nn.Conv2d)]
@@ -200,6 +201,7 @@ def test_the_signal_keeps_its_size_through_the_layers_at_first():
         (lambda: mlpconv(3, (4, 5), 3), r"channels is \[4, 5\]: give three numbers"),
         (lambda: mlpconv(3, (4, 5, 0), 3), "channels is 0"),
         (lambda: mlpconv(3, 4, 0), "kernel_size is 0"),
+        (lambda: mlpconv(0, 4, 3), "in_channels is 0"),
         (lambda: mlpconv(3, 4, 3, stride=0), "stride is 0"),
     ],
 )

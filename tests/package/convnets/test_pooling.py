@@ -56,6 +56,16 @@ def test_the_blur_is_the_binomial_filter_and_keeps_constants():
     )
 
 
+def test_the_blur_has_nothing_to_learn_or_to_save():
+    assert not list(BlurPool2d(3).parameters()) and not BlurPool2d(3).state_dict()
+
+
+def test_the_stride_of_the_blur_can_be_chosen():
+    x = torch.randn(1, 2, 9, 12)
+    every = BlurPool2d(2, stride=1)(x)
+    assert every.shape == x.shape and torch.equal(BlurPool2d(2, stride=3)(x), every[..., ::3, ::3])
+
+
 def test_blurring_before_subsampling_takes_the_highest_frequency_out():
     stripes = torch.tensor([1.0, -1.0]).repeat(8).expand(1, 1, 16, 16)
     assert BlurPool2d(1)(stripes).abs().max() < 1e-6
