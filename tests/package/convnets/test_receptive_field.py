@@ -372,6 +372,11 @@ def test_two_standard_deviations_of_a_gaussian_reach_the_level_of_the_paper_s_me
     assert effective_size(bell) == pytest.approx(radius * np.pi**0.5, rel=1e-3)
 
 
+def test_a_pixel_at_the_level_itself_is_not_above_it():
+    assert effective_size(torch.tensor([[1.0, 0.5], [0.5, 0.25]]), level=0.5) == 1
+    assert effective_size(torch.tensor([[1.0, 0.5], [0.5, 0.25]]), level=0.3) == 3**0.5
+
+
 @pytest.mark.parametrize(
     "bad", [{"kernel": 0}, {"kernel": 3, "stride": 0}, {"kernel": 3, "padding": -1}, {"kernel": 3, "dilation": 0},
             {"kernel": (1, 7)}, {"kernel": 2.5}, {"kernel": True}],
