@@ -7,7 +7,6 @@ tests of its module run there. If none fails, a test is missing, or the change c
 import argparse
 import ast
 import copy
-import gc
 import os
 import random
 import resource
@@ -26,19 +25,17 @@ TAUGHT = ["attention", "convnets", "metrics", "normalization", "train"]
 # Without the other plugins, and without their rounds of garbage collection, pytest starts in 0.2 s.
 PLUGINS = "-p _hypothesis_pytestplugin -p no:unraisableexception -p no:threadexception".split()
 # Names of operators in Python's syntax tree, and of functions and variables: each for the other.
-PAIRS = """Add Sub, Mult Div, BitAnd BitOr, And Or, Lt LtE, Gt GtE, Eq NotEq, Is IsNot, In NotIn,
-any all, min max, sum mean, zeros ones, zeros_ ones_, rows columns, height width, first second,
-AvgPool2d MaxPool2d, kaiming_normal_ kaiming_uniform_, xavier_normal_ xavier_uniform_"""
+PAIRS = """Pow Mult, MatMult Mult, Mod FloorDiv, Add Sub, Mult Div, BitAnd BitOr, And Or, Lt LtE,
+Gt GtE, Eq NotEq, Is IsNot, In NotIn, any all, min max, sum mean, zeros ones, zeros_ ones_,
+rows columns, height width, first second, AvgPool2d MaxPool2d, kaiming_normal_ kaiming_uniform_,
+xavier_normal_ xavier_uniform_"""
 OTHER = {k: v for a, b in map(str.split, PAIRS.split(",")) for k, v in ((a, b), (b, a))}
-OTHER |= {"Pow": "Mult", "Mod": "FloorDiv", "FloorDiv": "Div", "MatMult": "Mult"}
 
 
 def nodes(node: ast.AST):
     """What computes something in a module: no docstring, annotation, decorator or error text."""
     docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    skipped = str(getattr(node, "name", "")).startswith(
-        ("_check", "check_", "__repr__", "extra_repr")
-    )
+    skipped = str(getattr(node, "name", "")).strip("_").startswith(("check", "repr", "extra_repr"))
     if not (docstring or skipped or isinstance(node, ast.Raise | ast.JoinedStr)):
         yield node
         for name, value in ast.iter_fields(node):
@@ -64,8 +61,9 @@ def faults(node: ast.AST):
             yield changed(op=ast.UAdd())
         case ast.Compare(ops=ops):
             for i, op in enumerate(ops):
-                other = getattr(ast, OTHER[type(op).__name__])()
-                yield changed(ops=[*ops[:i], other, *ops[i + 1 :]])
+                yield changed(
+                    ops=[*ops[:i], getattr(ast, OTHER[type(op).__name__])(), *ops[i + 1 :]]
+                )
         case ast.IfExp() | ast.If(body=[ast.Assign() | ast.Expr() | ast.Return(), *_]):
             yield node.test, f"(not ({ast.unparse(node.test)}))"
         case ast.keyword(arg=str()):
@@ -73,10 +71,8 @@ def faults(node: ast.AST):
         case ast.Call(func=function, args=[ast.Name() as a, ast.Name() as b, *rest]):
             if getattr(function, "id", "") not in ("isinstance", "zip", "min", "max"):
                 yield changed(args=[b, a, *rest])
-        case ast.Name(id=name, ctx=ast.Load()) if name in OTHER:
-            yield node, OTHER[name]
-        case ast.Attribute(attr=name) if name in OTHER:
-            yield changed(attr=OTHER[name])
+        case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name) if name in OTHER:
+            yield changed(**{"id" if isinstance(node, ast.Name) else "attr": OTHER[name]})
         case ast.Expr() if not ast.unparse(node).startswith("super()"):
             yield node, "pass"
         case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call()):
@@ -84,17 +80,16 @@ def faults(node: ast.AST):
                 yield node, "pass"  # x = f(x)
 
 
-def mutants(module: Path) -> list[tuple]:
+def mutants(module: Path):
     """Every fault that can be put into a module: where, what it is, and the faulty source."""
-    source, found = module.read_bytes(), []
+    source = module.read_bytes()
     lines = source.splitlines(keepends=True)
     for node in nodes(ast.parse(source)):
         for place, new in faults(node):
             start = sum(map(len, lines[: place.lineno - 1])) + place.col_offset
             end = sum(map(len, lines[: place.end_lineno - 1])) + place.end_col_offset
             text = " ".join(f"{source[start:end].decode()} -> {new}".split())
-            found.append((module, place.lineno, text, source[:start] + new.encode() + source[end:]))
-    return found
+            yield module, place.lineno, text, source[:start] + new.encode() + source[end:]
 
 
 def tests_of(module: Path) -> list[str]:
@@ -116,14 +111,12 @@ def run(tests: list[str], seconds: int) -> tuple[str, float]:
         os._exit(pytest.main(["-xq", *PLUGINS, "--hypothesis-profile=mutants", *tests]))
     _, status, usage = os.wait4(child, 0)
     code, seconds = os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
-    return {0: "survived", 1: "killed", 2: "killed"}.get(code, "timeout"), seconds  # 2: no import
+    return "timeout" if code < 0 else "killed" if code else "survived", seconds
 
 
-def main(modules: list[Path], sample: int, seed: int) -> None:
-    every = [mutant for module in sorted(modules) for mutant in mutants(module)]
-    drawn = sorted(random.Random(seed).sample(every, min(sample or len(every), len(every))))
-    survivors = []
-    for module, group in groupby(drawn, key=lambda mutant: mutant[0]):
+def try_out(drawn: list[tuple]):
+    """Put in each fault, run the tests, take it out again; give the lines of those that survive."""
+    for module, group in groupby(sorted(drawn), key=lambda mutant: mutant[0]):
         source, tests = module.read_bytes(), tests_of(module)
         verdict, usual = run(tests, 600)
         print(f"{module}: its tests take {usual:.1f} s of CPU time", flush=True)
@@ -134,22 +127,18 @@ def main(modules: list[Path], sample: int, seed: int) -> None:
             verdict, seconds = run(tests, int(20 + 5 * usual))
             module.write_bytes(source)
             print(f"  {verdict:8} {seconds:5.1f} s  {line}: {text}", flush=True)
-            survivors += [f"{module}:{line}: {text}"] if verdict == "survived" else []
-    rate = 1 - len(survivors) / len(drawn)
-    print(f"{rate:.1%} of {len(drawn)} (of {len(every)}) killed. Alive:", *survivors, sep="\n")
+            if verdict == "survived":
+                yield f"{module}:{line}: {text}"
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "modules", nargs="*", default=TAUGHT, help="such as metrics or convnets/vgg"
-    )
+    parser.add_argument("modules", nargs="*", default=TAUGHT, help="such as convnets/vgg")
     parser.add_argument("--sample", type=int, default=150, help="how many faults; 0: all")
     parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same faults")
     given = parser.parse_args()
     for slow in ("torchvision", "scipy.stats", "d2l.torch", "sacrebleu", "sklearn"):
         __import__(slow)  # here once, for all runs
-    gc.freeze()
     # The same examples for every fault, and none made smaller: one that fails is enough.
     phases = [Phase.explicit, Phase.generate]
     settings.register_profile("mutants", deadline=None, derandomize=True, phases=phases)
@@ -162,8 +151,10 @@ if __name__ == "__main__":
         os.environ |= {"PYTHONPATH": f"{folder}/code", "PYTHONDONTWRITEBYTECODE": "1"}
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         wanted = tuple(f"{PACKAGE}/{name}" for name in given.modules)
-        main(
-            [f for f in PACKAGE.rglob("*.py") if str(f).startswith(wanted)],
-            given.sample,
-            given.seed,
+        modules = sorted(file for file in PACKAGE.rglob("*.py") if str(file).startswith(wanted))
+        every = [mutant for module in modules for mutant in mutants(module)]
+        count = min(given.sample or len(every), len(every))
+        alive = [*try_out(random.Random(given.seed).sample(every, count))]
+        print(
+            f"{1 - len(alive) / count:.1%} of {count} (of {len(every)}) killed.", *alive, sep="\n"
         )
