@@ -5,7 +5,7 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 # Real data next to the checkout is used where it is there; without it the bundled data serve.
 export LABNOTES_DATA ?=
 
-.PHONY: book test serve notebooks test-colab classroom bench lock clean
+.PHONY: book test serve notebooks test-colab classroom bench mutants lock clean
 
 book: .venv/.ready node_modules/.ready
 	$(PY) -m labnotes_site.build
@@ -37,6 +37,11 @@ classroom: .venv/.ready .venv/.bubblewrap
 bench: .venv/.ready
 	$(PY) benchmarks/against_d2l.py --all --save
 	$(PY) benchmarks/loop_overhead.py
+
+# Small faults in the taught code: which of them would no test notice? Half an hour; not part of CI.
+# make mutants MUTANTS_ARGS="convnets/vgg --sample 0" tries every fault of one module.
+mutants: .venv/.ready
+	OMP_NUM_THREADS=1 $(PY) tests/mutants.py $(MUTANTS_ARGS)
 
 lock: .venv/.ready
 	.venv/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-annotate -q -o requirements.txt
