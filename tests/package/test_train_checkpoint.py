@@ -240,8 +240,8 @@ def test_a_file_that_would_run_code_is_not_loaded(runs):
     buffer = io.BytesIO()
     torch.save({"parts": Attack()}, buffer)
     body = buffer.getvalue()
-    mark = checkpoint_module._MARK
-    (runs / "run.pt").write_bytes(body + mark + hashlib.sha256(body).digest())
+    line = f"labnotes checkpoint 2 sha256 {hashlib.sha256(body).hexdigest()}\n"
+    (runs / "run.pt").write_bytes(line.encode() + body)
     with pytest.raises(CheckpointError, match="more than tensors and plain values"):
         run(epochs=1)
     assert not (runs / "attacked").exists()
@@ -448,4 +448,4 @@ def test_a_run_with_a_loss_that_is_not_finite_is_not_saved(runs, monkeypatch):
     batches = [(x, y), (x, y), (x * float("nan"), y), (x, y)]
     with pytest.raises(FloatingPointError, match="at step 2"):
         fit(net(), batches, epochs=1, optimizer=sgd, checkpoint="run", progress=False)
-    assert read(runs / "run.pt")["parts"]["means"]["sizes"] == [4, 4]
+    assert read(runs / "run.pt")["parts"]["means"]["counts"]["loss"] == [4, 4]

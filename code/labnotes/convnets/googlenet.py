@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from labnotes.checks import check_positive
-from labnotes.train.measure import accuracy
+from labnotes.metrics.classification import accuracy
 
 
 class GoogLeNetOutputs(NamedTuple):

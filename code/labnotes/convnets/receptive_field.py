@@ -9,8 +9,7 @@ The arithmetic is that of one axis: rows and columns of an image never mix.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -20,6 +19,8 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from labnotes.modules import evaluating
 
 
 @dataclass(frozen=True)
@@ -291,7 +292,7 @@ def receptive_field_of(
     image = torch.empty(shape, device="meta")
     image.fields = (ReceptiveField(1, 1, 0),) * 2
     weights = {k: v.to("meta") for k, v in [*model.named_parameters(), *model.named_buffers()]}
-    with _evaluating(model), torch.no_grad(), _FieldReader():
+    with evaluating(model), torch.no_grad(), _FieldReader():
         output = torch.func.functional_call(model, weights, image)
     if not isinstance(output, torch.Tensor) or not hasattr(output, "fields"):
         raise ValueError(
@@ -427,18 +428,6 @@ def _image_shape(model: nn.Module, input_size: int | Sequence[int]) -> tuple[int
     return (1, first.in_channels if first else 1, *sizes)
 
 
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """The model in evaluation mode: no dropout, and no batch statistics that tie all pixels together."""
-    training = [m for m in model.modules() if m.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
-
-
 # ---- what gradients say ----
 
 
@@ -481,7 +470,7 @@ def gradient_support(
     # Tiny, so that no activation saturates; 64 bits, so that no long product of weights vanishes.
     image = torch.full(shape, 1e-6, dtype=torch.float64, requires_grad=True)
     weights = {k: _harmless(k, v) for k, v in [*model.named_parameters(), *model.named_buffers()]}
-    with _evaluating(model), _MeanForMax():
+    with evaluating(model), _MeanForMax():
         output = torch.func.functional_call(model, weights, image)
     support = _gradient_at(output, image, unit).ne(0).any(dim=1)[0]
     if not support.any():
@@ -580,7 +569,7 @@ def effective_receptive_field(
             "give floating point (batch, channels, height, width)"
         )
     images = images.detach().clone().requires_grad_()
-    with _evaluating(model), torch.enable_grad():
+    with evaluating(model), torch.enable_grad():
         gradient = _gradient_at(model(images), images, unit)
     return gradient.abs().sum(dim=1).mean(dim=0)
 

@@ -1,58 +1,76 @@
-"""What a pass over batches measures: means over examples, accuracy, evaluation."""
+"""What a step measures: means over what was counted, and evaluation, the pass that only measures."""
 
 from __future__ import annotations
 
+import functools
 import math
 import time
-from collections.abc import Callable, Iterable
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labnotes import runtime
-from labnotes.train import distributed
-from labnotes.train.place import autocast, device_batches, forward
+from labnotes.metrics.classification import count_right
+from labnotes.modules import evaluating
+from labnotes.train import counting, distributed, structure
+from labnotes.train.place import autocast, device_batches, layout
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Metrics = dict[str, Callable[[Tensor, Tensor], Tensor]]
+Step = Callable[[nn.Module, Any], Any]
 
 
-def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """The part of a batch for which the largest output is the target's class.
+class Mean(NamedTuple):
+    """A mean as its two halves, so that means of batches of different sizes can be joined.
 
-    Parameters
-    ----------
-    outputs
-        Scores, ``(batch, classes, ...)``.
-    targets
-        Classes, ``(batch, ...)``, or their probabilities with the shape of `outputs`.
-
-    Returns
-    -------
-    Tensor
-        One number from 0 to 1, on the device of the outputs.
+    A step that returns ``Mean(sum, count)`` is averaged over what it has counted (tokens, pixels,
+    boxes), not over batches: over an epoch, and over the processes of a run. Both are numbers or
+    tensors of one number; where the count is 0, so is the mean.
 
     Examples
     --------
-    >>> accuracy(torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0]))
-    tensor(0.5000)
+    >>> losses, is_word = torch.tensor([1.0, 2.0, 6.0]), torch.tensor([True, True, False])
+    >>> Mean(losses[is_word].sum(), is_word.sum())
+    Mean(sum=tensor(3.), count=tensor(2))
     """
-    if isinstance(outputs, nn.Module):
-        raise TypeError(
-            "accuracy compares outputs with targets; for a model over batches "
-            'use evaluate(model, batches)["accuracy"]'
-        )
-    guesses = outputs.argmax(dim=1)  # (batch, ...)
-    if targets.shape == outputs.shape:
-        targets = targets.argmax(dim=1)
-    if guesses.shape != targets.shape:
-        raise ValueError(
-            f"outputs have the shape {tuple(outputs.shape)}, targets {tuple(targets.shape)}: "
-            f"give one class per example, {tuple(guesses.shape)}"
-        )
-    return (guesses == targets).float().mean()
+
+    sum: Tensor | float
+    count: Tensor | float
+
+
+def supervised(loss: Loss = F.cross_entropy, metrics: Metrics | None = None) -> Step:
+    """The step of most of this book: outputs of the inputs, compared with the targets.
+
+    Parameters
+    ----------
+    loss, metrics
+        As in :func:`labnotes.train.fit`.
+
+    Returns
+    -------
+    callable
+        ``step(model, batch) -> (loss, {metric: value})`` for batches ``(inputs, targets)``.
+    """
+    metrics = default_metrics(loss) if metrics is None else metrics
+    measure_loss = counting.counted(loss)
+
+    def step(model: nn.Module, batch: tuple) -> tuple[Any, dict]:
+        inputs, targets = _pair(batch)
+        outputs = model(*inputs) if type(inputs) in (tuple, list) else model(inputs)
+        value, counts, known = measure_loss(outputs, targets)
+        with torch.no_grad():
+            found = {name: metric(outputs, targets) for name, metric in metrics.items()}
+        if counts is not None:  # a plain mean is one over the targets that the loss has counted
+            found = {
+                name: each if isinstance(each, tuple) else Mean(each * counts, counts)
+                for name, each in found.items()
+            }
+        return value, known | found
+
+    return step
 
 
 def evaluate(
@@ -61,9 +79,11 @@ def evaluate(
     *,
     loss: Loss = F.cross_entropy,
     metrics: Metrics | None = None,
+    step: Step | None = None,
     precision: str = "auto",
+    memory_format: torch.memory_format | None = None,
 ) -> dict[str, float]:
-    """Mean loss and metrics of a model over all examples of `batches`.
+    """Mean loss and metrics of a model over all that is counted in `batches`.
 
     The model is moved to :func:`labnotes.runtime.device`, switched to evaluation (dropout off,
     batch normalization by its running statistics) and put back as it was. Under ``torchrun`` each
@@ -74,56 +94,91 @@ def evaluate(
     model
         Called as ``model(inputs)``, or ``model(*inputs)`` where inputs are a tuple.
     batches
-        Pairs ``(inputs, targets)``, as for :func:`labnotes.train.fit`.
-    loss
-        ``loss(outputs, targets)``, the mean over the batch.
-    metrics
-        Names and functions ``f(outputs, targets)`` that give a mean over the batch. By default
-        the accuracy where the loss is cross-entropy, else none.
-    precision
+        Pairs ``(inputs, targets)``, as for :func:`labnotes.train.fit`; with `step` any batches.
+    loss, metrics, step, precision, memory_format
         As in :func:`labnotes.train.fit`.
 
     Returns
     -------
     dict
-        ``{"loss": …, "<metric>": …}``. Batches count by their size, so a short last batch does
-        not weigh too much.
+        ``{"loss": …, "<metric>": …}``: means over all batches together, so that a short last
+        batch does not weigh too much. NaN where nothing was counted.
 
     Raises
     ------
     ValueError
         If there is no batch, or a batch is not a pair.
     """
+    check_step(loss, metrics, step)
     distributed.join()
+    distributed.refuse_sampler(batches)
     device = runtime.device()
     model.to(device)
     if isinstance(loss, nn.Module):
         loss.to(device)
-    metrics = default_metrics(loss) if metrics is None else metrics
+    step = supervised(loss, metrics) if step is None else step
     half, means = autocast(precision, device), Means()
-    with _evaluating(model), torch.inference_mode():
-        for inputs, targets, share in device_batches(batches, device):
+    with layout(model, None, memory_format), evaluating(model), torch.no_grad():
+        for batch, share in device_batches(batches, device, memory_format):
             with half:
-                outputs = forward(model, inputs)
-                value = loss(outputs, targets)
-            means.add(inputs, share, loss=value, **measure(metrics, outputs, targets))
+                found = step(model, batch)
+            means.add(weigh(found, batch, share)[1])
     return means.average()
 
 
 def default_metrics(loss: Loss) -> Metrics:
     """Accuracy where `loss` is cross-entropy, else nothing."""
-    classifies = loss is F.cross_entropy or isinstance(loss, nn.CrossEntropyLoss)
-    return {"accuracy": accuracy} if classifies else {}
+    options = counting.options(loss)
+    if options is None or not options["classifies"]:
+        return {}
+    return {"accuracy": functools.partial(count_right, ignore_index=options["ignore_index"])}
 
 
-def measure(metrics: Metrics, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
-    """The value of each metric on one batch, without gradients."""
-    with torch.no_grad():
-        return {name: metric(outputs, targets) for name, metric in metrics.items()}
+def weigh(found: Any, batch: Any, share: float = 1.0) -> tuple[Tensor, dict[str, tuple]]:
+    """What a step returned: the loss to minimize, and each value as (mean, count).
+
+    Parameters
+    ----------
+    found
+        ``loss`` or ``(loss, {name: value})``; a loss or value is one number, a mean over the
+        examples of the batch, or a pair :class:`Mean`.
+    batch
+        What the step was given; its size is asked for only where a plain number is to be counted.
+    share
+        What this process's mean over examples counts, see :func:`labnotes.train.distributed.cut`.
+
+    Returns
+    -------
+    loss, values
+        The loss is multiplied so that its average over the processes is the mean of all; the
+        values, ``{"loss": (mean, count), ...}``, count 0 where the share is 0.
+    """
+    loss, values = found, {}
+    if isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], Mapping):
+        loss, values = found
+    sizes: list[int] = []  # of the batch, when it is known
+
+    def counted(name: str, value: Any) -> tuple:
+        if isinstance(value, tuple) and len(value) == 2:
+            mean, count = value[0] / (value[1] + (value[1] == 0)), value[1]
+        else:
+            if not sizes:
+                sizes.append(structure.size(batch))
+            mean, count = value, sizes[0]
+        _check_number(name, mean)
+        return mean, count if share else 0
+
+    value, count = counted("loss", loss)
+    if not isinstance(value, Tensor):
+        raise ValueError(f"the loss of a step is of type {type(value).__name__}: return a tensor")
+    pairs = {"loss": (value, count)} | {name: counted(name, each) for name, each in values.items()}
+    if isinstance(loss, tuple) and value.requires_grad:
+        share = distributed.share_of(count, value.device)
+    return (value if isinstance(share, float) and share == 1 else share * value), pairs
 
 
 class Means:
-    """Values of each batch, kept on the device until they are read, all in one go.
+    """Means of each batch, kept on the device until they are read, all in one go.
 
     Reading a number off a GPU makes Python wait for all work queued there. So a step only keeps
     its tensors, and :meth:`read` fetches them together; where several processes share the run, it
@@ -134,55 +189,50 @@ class Means:
         self.clear()
 
     def clear(self) -> None:
-        self.sizes: list[int] = []  # examples in each batch
-        self.values: dict[str, list[float]] = {}  # one list a name, one number a batch
-        self._waiting: dict[str, list[Tensor]] = {}
+        self.batches = 0
+        self.values: dict[str, list[float]] = {}  # one list a name, one mean a batch
+        self.counts: dict[str, list[float]] = {}  # and what each is a mean of
+        self._waiting: dict[str, list[tuple]] = {}
         self._started = time.perf_counter()
 
-    def add(self, inputs: Tensor | tuple, share: float = 1.0, **values: Tensor) -> None:
-        """Note one batch: the values are means over its examples, one number each.
-
-        With a share of 0 (see :func:`labnotes.train.distributed.cut`) its examples do not count.
-        """
-        for name, value in values.items():
-            value = torch.as_tensor(value).detach()
-            if value.dim():
-                raise ValueError(
-                    f"{name} of a batch has the shape {tuple(value.shape)}: "
-                    "it must be one number, the mean over the batch"
-                )
-            self._waiting.setdefault(name, []).append(value)
-        size = len(inputs[0] if isinstance(inputs, tuple) else inputs)
-        self.sizes.append(size if share else 0)
+    def add(self, values: dict[str, tuple]) -> None:
+        """Note one batch, ``{name: (mean, count)}``."""
+        self.batches += 1
+        for name, (mean, count) in values.items():
+            mean = mean.detach() if isinstance(mean, Tensor) else mean
+            self._waiting.setdefault(name, []).append((mean, count))
 
     def read(self) -> dict[str, list[float]]:
+        """The means of each batch so far."""
         if self._waiting:
-            new = {name: torch.stack(waiting).tolist() for name, waiting in self._waiting.items()}
-            first = len(self.values.get("loss", ()))
-            self.sizes[first:], new = distributed.average(self.sizes[first:], new)
-            for name, numbers in new.items():
-                self.values.setdefault(name, []).extend(numbers)
-            self._waiting = {}
+            waiting, self._waiting = self._waiting, {}
+            new = {
+                name: [_numbers(half) for half in zip(*pairs)] for name, pairs in waiting.items()
+            }
+            for name, (means, counts) in distributed.average(new).items():
+                self.values.setdefault(name, []).extend(means)
+                self.counts.setdefault(name, []).extend(counts)
         return self.values
 
     def average(self) -> dict[str, float]:
-        """The mean of each value over examples.
+        """The mean of each value over all that was counted; NaN where that is nothing.
 
         Raises
         ------
         ValueError
             If there was no batch.
         """
-        if not self.sizes:
+        if not self.batches:
             raise ValueError(
                 "there was no batch: give at least one, and nothing that can be iterated only once"
             )
-        found = self.read()
-        total = sum(self.sizes)
-        return {
-            name: math.fsum(n * v for n, v in zip(self.sizes, values, strict=True)) / total
-            for name, values in found.items()
-        }
+        found = {}
+        for name, means in self.read().items():
+            counts = self.counts[name]
+            total = math.fsum(counts)
+            parts = (n * mean for n, mean in zip(counts, means, strict=True) if n)
+            found[name] = math.fsum(parts) / total if total else math.nan
+        return found
 
     def seconds(self) -> float:
         """Time since the first batch was asked for."""
@@ -190,21 +240,61 @@ class Means:
 
     def state_dict(self) -> dict:
         values = self.read()
-        return {"sizes": self.sizes, "values": values, "seconds": self.seconds()}
+        return {
+            "batches": self.batches, "values": values, "counts": self.counts,
+            "seconds": self.seconds(),
+        }  # fmt: skip
 
     def load_state_dict(self, state: dict) -> None:
         self.clear()
-        self.sizes, self.values = state["sizes"], state["values"]
+        self.batches, self.values = state["batches"], state["values"]
+        self.counts = state["counts"]
         self._started -= state["seconds"]
 
 
-@contextmanager
-def _evaluating(model: nn.Module):
-    """Evaluation mode inside; afterwards each module is again in the mode it was in."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
+def check_step(loss, metrics, step) -> None:
+    """Refuse what would silently not be used."""
+    if step is None:
+        if metrics and "loss" in metrics:
+            raise ValueError('a metric is named "loss", the name of the loss itself: rename it')
+        return
+    if not callable(step):
+        raise ValueError(f"step is of type {type(step).__name__}: give a function (model, batch)")
+    if metrics is not None or loss is not F.cross_entropy:
+        raise ValueError(
+            "a step computes loss and metrics itself: give either step, or loss and metrics"
+        )
+
+
+def _numbers(values: tuple) -> list[float]:
+    """Numbers and tensors of one number as floats; those on the device are fetched together."""
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    if not tensors:
+        return [float(value) for value in values]
+    if len(tensors) < len(values):
+        values = [torch.as_tensor(value, device=tensors[0].device) for value in values]
+    kinds = {value.dtype for value in values}
+    if len(kinds) > 1:
+        values = [value.to(torch.float32) for value in values]
+    return torch.stack(list(values)).tolist()
+
+
+def _check_number(name: str, value: Any) -> None:
+    if isinstance(value, Tensor) and value.dim():
+        raise ValueError(
+            f"{name} of a batch has the shape {tuple(value.shape)}: "
+            "it must be one number, the mean over the batch, or Mean(sum, count)"
+        )
+    if not isinstance(value, (Tensor, int, float)):
+        raise ValueError(
+            f"{name} of a batch is of type {type(value).__name__}: "
+            "give a number, a tensor of one number, or Mean(sum, count)"
+        )
+
+
+def _pair(batch: Any) -> tuple:
+    if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+        raise ValueError(
+            f"a batch is {structure.what(batch)}: give pairs (inputs, targets), or a step"
+        )
+    return batch
