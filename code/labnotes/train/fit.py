@@ -172,7 +172,9 @@ def fit(
         Progress(show, epochs, length(train), done) as bar,
     ):  # fmt: skip
         replica = distributed.replicate(_Work(net, step, loss))
-        for epoch in range(len(history.epochs), 0 if history.stopped else epochs):
+        for epoch in range(len(history.epochs), epochs):
+            if history.stopped:
+                break
             model.train()
             rest = rest_of_epoch(train, seed, epoch, means.batches, saved)
             for batch, share in device_batches(rest, device, memory_format, train):
@@ -204,11 +206,9 @@ def fit(
             history.steps += means.values["loss"]
             means.clear()
             if on_epoch is not None:
-                history.stopped = distributed.of_process_0(on_epoch(history, model) is True)
+                history.stopped = _ends(on_epoch(history, model))
             if saved:
                 saved.save()
-            if history.stopped:
-                break
     return history
 
 
@@ -308,6 +308,13 @@ def _resumed(checkpoint, settings: dict, parts: dict, loss, epochs: int) -> Chec
         saved.close()
         raise
     return saved
+
+
+def _ends(answer) -> bool:
+    """Whether ``on_epoch`` has ended the run: of several processes, whether process 0's has."""
+    if not any(answer is each or answer == each for each in (None, True, False)):
+        raise ValueError(f"on_epoch returned {answer!r}: return True to end the run, else nothing")
+    return distributed.of_process_0(bool(answer))
 
 
 def _refuse_nan(history: History, means: Means) -> None:

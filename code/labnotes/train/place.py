@@ -91,7 +91,7 @@ def device_batches(
     part and what it counts, see :func:`labnotes.train.distributed.cut`. Where they are only some of
     the batches of a loader, `loader` is that one.
     """
-    collated = getattr(loader or batches, "collate_fn", None) is default_collate
+    collated = getattr(batches if loader is None else loader, "collate_fn", None) is default_collate
     for batch, share in _parts(batches):
         batch = structure.tuples_for_lists(batch) if collated else batch
         yield structure.move(batch, device, memory_format), share
