@@ -97,7 +97,7 @@ def _all(parts: dict[str, Any], seen: set[int]) -> dict:
 def _function(name: str, function: types.FunctionType, seen: set[int]) -> dict:
     """Its name, its code, and the values that it has from elsewhere."""
     found = {name: function.__name__}
-    if function.__module__.split(".")[0] == "torch":  # its code is torch's affair
+    if (function.__module__ or "").split(".")[0] == "torch":  # its code is torch's affair
         return found
     found[f"{name} code"] = _code(function.__code__)
     outside = inspect.getclosurevars(function)
@@ -142,6 +142,15 @@ def _module(name: str, module: nn.Module, values: bool) -> dict:
     loss. (What is trained changes, and a checkpoint brings it back.)
     """
     found = {}
+    plain = (
+        bool,
+        int,
+        float,
+        str,
+        functools.partial,
+        types.FunctionType,
+        types.BuiltinFunctionType,
+    )
     for path, part in module.named_modules():
         prefix = f"{name}.{path}" if path else name
         trains = any(p.requires_grad for p in part.parameters()) or isinstance(part, _NormBase)
@@ -152,7 +161,7 @@ def _module(name: str, module: nn.Module, values: bool) -> dict:
         for key, value in vars(part).items():
             if key.startswith("_") or key == "training":
                 continue
-            if isinstance(value, (bool, int, float, str, types.FunctionType, functools.partial)):
+            if isinstance(value, plain):
                 found |= facts(f"{prefix}.{key}", value)
             elif isinstance(value, (tuple, list)) and all(
                 isinstance(each, (bool, int, float, str)) for each in value

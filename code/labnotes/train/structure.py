@@ -5,7 +5,8 @@ other. What is no tensor (a text, a number, ``None``) stays as it is. Where are 
 
 - A tensor has one per row: its first axis. (A tensor without axes belongs to all.)
 - A **list** in a batch has one per entry: images of different sizes, for example. A tuple in a
-  batch is read like that if its entries are dicts, or tensors whose rows do not agree.
+  batch is read like that if its entries are dicts, or if it cannot be several parts with as many
+  rows as there are examples. (A list leaves no doubt.)
 - The batch itself, a tuple or a list, has parts: ``(inputs, targets)``.
 
 All must tell the same number. A batch of which this is not true, such as one whose first axis is
@@ -93,13 +94,7 @@ def _cut(value: Any, part: slice, n: int) -> Any:
 
 def _one_per_entry(value: tuple, n: int) -> bool:
     """Whether a tuple is a list of `n` examples, and not of parts with `n` rows each."""
-    rows = _agreed(value)
-    if len(value) == n and rows == [n] and n > 1:
-        raise ValueError(
-            f"{what(value)} in a batch of {n} can be {n} examples or {n} parts with {n} rows each: "
-            "give a list for the former"
-        )
-    return len(value) == n and rows != [n]
+    return len(value) == n and _agreed(value) != [n]
 
 
 def _rows(leaf: Any, part: slice) -> Any:
