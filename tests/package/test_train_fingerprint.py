@@ -130,7 +130,7 @@ OTHER_RUNS = {
         lambda: {"metrics": {"a": lambda o, t: 1 - accuracy(o, t)}}),
     "model.factor: saved 1.0, now 0.5": (
         lambda: {"model": Scaled()}, lambda: {"model": Scaled(0.5)}),
-    "model.activation: saved 'relu', now 'other_activation'": (
+    "model.activation: saved '.*relu', now 'other_activation'": (
         lambda: {"model": Scaled()}, lambda: {"model": Scaled(activation=other_activation)}),
     "parameters: saved '2, net.1.weight.*', now '1, net.1.bias": (
         lambda: {}, lambda: {"optimizer": lambda p: torch.optim.SGD(p[1:], lr=1e-3)}),

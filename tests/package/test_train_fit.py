@@ -441,9 +441,15 @@ def test_cuda_never_waits_within_an_epoch(monkeypatch, precision):
     assert set(outputs) == {wanted[choose_precision(precision, torch.device("cuda"))]}
 
 
-@pytest.mark.parametrize(("has_bf16", "chosen"), [(True, "bf16"), (False, "fp16")])
-def test_auto_precision_is_what_the_card_computes_in(monkeypatch, has_bf16, chosen):
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_bf16)
+@pytest.mark.parametrize(
+    ("native", "emulated", "chosen"),
+    [(True, True, "bf16"), (False, False, "fp16"), (False, True, "fp16")],
+)
+def test_auto_precision_is_what_the_card_computes_in(monkeypatch, native, emulated, chosen):
+    def supported(including_emulation=True):  # torch's own default
+        return native or (emulated and including_emulation)
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
     assert choose_precision("auto", torch.device("cuda")) == chosen
     assert choose_precision("auto", torch.device("cpu")) == "fp32"
     assert choose_precision("auto", torch.device("mps")) == "fp32"

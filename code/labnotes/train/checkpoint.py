@@ -267,10 +267,11 @@ def read(path: str | os.PathLike) -> dict:
     content = Path(path).read_bytes()
     head, body = content[:_LENGTH], content[_LENGTH:]
     told = _FIRST_LINE.fullmatch(head)
-    if not told:
+    if told and int(told[1]) == FORMAT:
+        if hashlib.sha256(body).hexdigest() == told[2].decode():
+            return _loaded(path, body)
+    else:
         _refuse_other_formats(path, content)
-    elif hashlib.sha256(body).hexdigest() == told[2].decode() and int(told[1]) == FORMAT:
-        return _loaded(path, body)
     raise CheckpointError(
         f"The checkpoint {path} is damaged: its {len(content):,} bytes do not begin with a "
         "checkpoint's first line and the SHA-256 of the rest."

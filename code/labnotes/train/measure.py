@@ -166,7 +166,7 @@ def weigh(found: Any, batch: Any, share: float = 1.0) -> tuple[Tensor, dict[str,
                 sizes.append(structure.size(batch))
             mean, count = value, sizes[0]
         _check_number(name, mean)
-        return mean, count if share else 0
+        return mean, count if share else 0  # no example of its own: nothing counts
 
     value, count = counted("loss", loss)
     if not isinstance(value, Tensor):
