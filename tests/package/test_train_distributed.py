@@ -111,7 +111,7 @@ def token_step(model, batch):
     x, y = batch
     valid = y != -100
     value = F.cross_entropy(model(x), y, reduction="sum")
-    return Mean(value, valid.sum()), {"valid": Mean(valid.sum(), 1), "half": 0.5}
+    return Mean(value, valid.sum()), {"valid": Mean(valid.sum(), len(y)), "half": 0.5}
 
 
 class Detector(nn.Module):

@@ -49,8 +49,10 @@ def count_right(
             f"outputs have the shape {tuple(outputs.shape)}, targets {tuple(targets.shape)}: "
             f"give one class per example, {tuple(guesses.shape)}"
         )
-    valid = targets != ignore_index
-    return ((guesses == targets) & valid).sum(), valid.sum()
+    right, valid = guesses == targets, targets != ignore_index
+    if ignore_index >= 0:  # else no guess equals it
+        right = right & valid
+    return right.sum(), valid.sum()
 
 
 def _check(outputs) -> None:

@@ -182,7 +182,7 @@ def fit(
                 optimizer.zero_grad()
                 with mixed:
                     found = replica(batch)  # step(net, batch)
-                value, values = weigh(found, batch, share)
+                value, values = weigh(found, batch, share)  # the loss; each mean and its count
                 means.add(values)
                 scaler.scale(value).backward()
                 distributed.refuse_unused(model)

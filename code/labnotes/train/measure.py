@@ -135,7 +135,7 @@ def default_metrics(loss: Loss) -> Metrics:
 
 
 def weigh(found: Any, batch: Any, share: float = 1.0) -> tuple[Tensor, dict[str, tuple]]:
-    """What a step returned: the loss to minimize, and each value as (mean, count).
+    """What a step returned: the loss to minimize, and each value with its count.
 
     Parameters
     ----------
@@ -151,7 +151,8 @@ def weigh(found: Any, batch: Any, share: float = 1.0) -> tuple[Tensor, dict[str,
     -------
     loss, values
         The loss is multiplied so that its average over the processes is the mean of all; the
-        values, ``{"loss": (mean, count), ...}``, count 0 where the share is 0.
+        values are ``{"loss": (mean, count), ...}``, or :class:`Mean` where the step gave that, for
+        :meth:`Means.add`. Where the share is 0 so are the counts.
     """
     loss, values = found, {}
     if isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], Mapping):
@@ -159,22 +160,30 @@ def weigh(found: Any, batch: Any, share: float = 1.0) -> tuple[Tensor, dict[str,
     sizes: list[int] = []  # of the batch, when it is known
 
     def counted(name: str, value: Any) -> tuple:
-        if isinstance(value, tuple) and len(value) == 2:
-            mean, count = value[0] / (value[1] + (value[1] == 0)), value[1]
-        else:
-            if not sizes:
-                sizes.append(structure.size(batch))
-            mean, count = value, sizes[0]
-        _check_number(name, mean)
-        return mean, count if share else 0  # no example of its own: nothing counts
+        is_pair = isinstance(value, tuple) and len(value) == 2
+        _check_number(name, value[0] if is_pair else value)
+        if is_pair:
+            return Mean(value[0], value[1] if share else 0)  # no example of its own: no count
+        if not sizes:
+            sizes.append(structure.size(batch) if share else 0)
+        return value, sizes[0]
 
     value, count = counted("loss", loss)
     if not isinstance(value, Tensor):
         raise ValueError(f"the loss of a step is of type {type(value).__name__}: return a tensor")
-    pairs = {"loss": (value, count)} | {name: counted(name, each) for name, each in values.items()}
-    if isinstance(loss, tuple) and value.requires_grad:
-        share = distributed.share_of(count, value.device)
+    if isinstance(loss, tuple):
+        value = value / _or_one(count)
+        share = distributed.share_of(count, value.device) if value.requires_grad else 1.0
+    pairs = {"loss": (value.detach(), count)}  # not its graph, which may be large
+    pairs |= {name: counted(name, each) for name, each in values.items()}
     return (value if isinstance(share, float) and share == 1 else share * value), pairs
+
+
+def _or_one(count: Tensor | float) -> Tensor | float:
+    """The count, and 1 where it is 0: without asking the device which."""
+    if not isinstance(count, Tensor):
+        return count or 1
+    return count + (count == 0) if count.is_floating_point() else count.clamp(min=1)
 
 
 class Means:
@@ -196,19 +205,18 @@ class Means:
         self._started = time.perf_counter()
 
     def add(self, values: dict[str, tuple]) -> None:
-        """Note one batch, ``{name: (mean, count)}``."""
+        """Note one batch, ``{name: (mean, count)}`` or ``{name: Mean(sum, count)}``."""
         self.batches += 1
-        for name, (mean, count) in values.items():
-            mean = mean.detach() if isinstance(mean, Tensor) else mean
-            self._waiting.setdefault(name, []).append((mean, count))
+        for name, (number, count) in values.items():
+            number = number.detach() if isinstance(number, Tensor) else number
+            is_sum = isinstance(values[name], Mean)
+            self._waiting.setdefault(name, []).append((number, count, is_sum))
 
     def read(self) -> dict[str, list[float]]:
         """The means of each batch so far."""
         if self._waiting:
             waiting, self._waiting = self._waiting, {}
-            new = {
-                name: [_numbers(half) for half in zip(*pairs)] for name, pairs in waiting.items()
-            }
+            new = {name: _means(noted) for name, noted in waiting.items()}
             for name, (means, counts) in distributed.average(new).items():
                 self.values.setdefault(name, []).extend(means)
                 self.counts.setdefault(name, []).extend(counts)
@@ -264,6 +272,17 @@ def check_step(loss, metrics, step) -> None:
         raise ValueError(
             "a step computes loss and metrics itself: give either step, or loss and metrics"
         )
+
+
+def _means(noted: list[tuple]) -> list[list[float]]:
+    """The means and the counts of a value, from what was noted of each batch."""
+    numbers, counts, are_sums = zip(*noted)
+    numbers, counts = _numbers(numbers), _numbers(counts)
+    means = [
+        number / (count or 1) if is_sum else number
+        for number, count, is_sum in zip(numbers, counts, are_sums)
+    ]
+    return [means, counts]
 
 
 def _numbers(values: tuple) -> list[float]:
