@@ -40,29 +40,14 @@ steps in the history tells where it is::
             saved.save()
 """
 
-from labnotes.metrics.classification import accuracy
-from labnotes.train.checkpoint import Checkpoint, CheckpointError
-from labnotes.train.epochs import rest_of_epoch, seed_epoch
-from labnotes.train.fit import fit
-from labnotes.train.history import History
-from labnotes.train.measure import Mean, evaluate, supervised
-from labnotes.train.progress import Progress
-from labnotes.train.schedules import constant, cosine, one_cycle, step_decay
+from labnotes.lazy import lazy
 
-__all__ = [
-    "Checkpoint",
-    "CheckpointError",
-    "History",
-    "Mean",
-    "Progress",
-    "accuracy",
-    "constant",
-    "cosine",
-    "evaluate",
-    "fit",
-    "one_cycle",
-    "rest_of_epoch",
-    "seed_epoch",
-    "step_decay",
-    "supervised",
-]
+__all__ = lazy(__name__, {
+    "checkpoint": ["Checkpoint", "CheckpointError"],
+    "epochs": ["rest_of_epoch", "seed_epoch"],
+    "fit": ["fit"],
+    "history": ["History"],
+    "measure": ["Mean", "accuracy", "evaluate", "supervised"],
+    "progress": ["Progress"],
+    "schedules": ["constant", "cosine", "one_cycle", "step_decay"],
+})  # fmt: skip

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labnotes import runtime
+from labnotes.metrics.classification import accuracy as accuracy
 from labnotes.metrics.classification import count_right
 from labnotes.modules import evaluating
 from labnotes.train import counting, distributed, structure
