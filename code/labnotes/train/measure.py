@@ -172,12 +172,13 @@ def weigh(found: Any, batch: Any, share: float = 1.0) -> tuple[Tensor, dict[str,
     value, count = counted("loss", loss)
     if not isinstance(value, Tensor):
         raise ValueError(f"the loss of a step is of type {type(value).__name__}: return a tensor")
+    weight = share
     if isinstance(loss, tuple):
         value = value / _or_one(count)
-        share = distributed.share_of(count, value.device) if value.requires_grad else 1.0
+        weight = distributed.share_of(count, value.device) if value.requires_grad else 1.0
     pairs = {"loss": (value.detach(), count)}  # not its graph, which may be large
     pairs |= {name: counted(name, each) for name, each in values.items()}
-    return (value if isinstance(share, float) and share == 1 else share * value), pairs
+    return (value if isinstance(weight, float) and weight == 1 else weight * value), pairs
 
 
 def _or_one(count: Tensor | float) -> Tensor | float:
