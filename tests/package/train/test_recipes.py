@@ -1,4 +1,4 @@
-"""The command `labnotes train`: end to end on a few images, killed, resumed, on two processes."""
+"""The command `labnotes train`: end to end on a few images, killed and resumed."""
 
 import csv
 import os
@@ -45,11 +45,8 @@ def pictures(tmp_path):
     return tmp_path / "pictures"
 
 
-def command(*arguments, processes=1):
-    start = ["-m"]
-    if processes > 1:
-        start += ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
-    return [sys.executable, *start, "labnotes.cli", "train", *map(str, arguments)]
+def command(*arguments):
+    return [sys.executable, "-m", "labnotes.cli", "train", *map(str, arguments)]
 
 
 def rows(folder):
@@ -145,7 +142,7 @@ def test_runs_go_to_a_folder_named_after_recipe_and_data(pictures, tmp_path, mon
     assert (tmp_path / "runs" / "lenet-pictures" / "model.pt").exists()
 
 
-# Killed and resumed; two processes
+# Killed and resumed (two processes: see test_train_distributed.py)
 
 
 def test_killed_and_resumed_it_gives_the_same_history_and_weights_bit_for_bit(tmp_path):
@@ -165,22 +162,6 @@ def test_killed_and_resumed_it_gives_the_same_history_and_weights_bit_for_bit(tm
     assert cli.main(["train", *options, "--output", str(whole)]) == 0
     assert rows(killed) == rows(whole) and len(rows(whole)) == 6
     assert all(torch.equal(weights(killed)[k], v) for k, v in weights(whole).items())
-
-
-def test_two_processes_give_one_processs_history(pictures, tmp_path):
-    options = ["lenet", "--data", pictures, "--size", 12, "--epochs", 3, "--batch-size", 10]
-    two = subprocess.run(
-        command(*options, "--output", tmp_path / "two", processes=2),
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert two.returncode == 0, two.stderr
-    assert two.stdout.count("results in") == 1
-    assert cli.main(["train", *map(str, options), "--output", str(tmp_path / "one")]) == 0
-    assert sorted(os.listdir(tmp_path / "two")) == sorted(os.listdir(tmp_path / "one"))
-    for a, b in zip(rows(tmp_path / "two"), rows(tmp_path / "one"), strict=True):
-        assert all(float(a[k]) == pytest.approx(float(b[k]), abs=1e-5) for k in b)
-    for k, v in weights(tmp_path / "one").items():
-        assert (weights(tmp_path / "two")[k] - v).abs().max() < 1e-5
 
 
 # What it refuses
