@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # Real data next to the checkout is used where it is there; without it the bundled data serve.
 export LABNOTES_DATA ?=
 
-.PHONY: book test serve notebooks test-colab classroom bench lock clean
+.PHONY: book test serve notebooks records test-colab classroom bench lock clean
 
 book: .venv/.ready node_modules/.ready
 	$(PY) -m labnotes_site.build
@@ -21,6 +21,11 @@ serve: book
 # The build writes a notebook for each chapter beside its page.
 notebooks: book
 	@echo "The notebooks are in _build/html/notebooks"
+
+# The longer runs that pages show beside their own: all that are missing or of earlier code. Some
+# take half an hour. A run that was stopped goes on when the same command is given again.
+records: .venv/.ready
+	$(PY) -m labnotes_site.record
 
 # Every chapter's notebook in an environment like Colab's. `make test` runs one of them.
 test-colab: book
