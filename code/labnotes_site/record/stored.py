@@ -110,14 +110,14 @@ def key(chapter: Chapter, code_root: Path) -> str:
 
 
 def without_page_sizes(source: str) -> str:
-    """`source` with the values that a record does not use taken out of its ``by_device`` calls.
+    """`source` with three dots for what a record does not use in its ``by_device`` calls.
 
     Examples
     --------
     >>> without_page_sizes("n = by_device(cpu=2, gpu=30)")
-    'n = by_device(cpu=, gpu=30)'
+    'n = by_device(cpu=..., gpu=30)'
     >>> without_page_sizes("n = by_device(cpu=2, gpu=30, record=9)")
-    'n = by_device(cpu=, gpu=, record=9)'
+    'n = by_device(cpu=..., gpu=..., record=9)'
     """
     try:
         tree = ast.parse(source)
@@ -134,7 +134,7 @@ def without_page_sizes(source: str) -> str:
     lines = [line.encode() for line in source.split("\n")]  # ast counts columns in bytes
     for node in sorted(unused, key=lambda n: (n.lineno, n.col_offset), reverse=True):
         first, last = node.lineno - 1, node.end_lineno - 1
-        joined = lines[first][: node.col_offset] + lines[last][node.end_col_offset :]
+        joined = lines[first][: node.col_offset] + b"..." + lines[last][node.end_col_offset :]
         lines[first : last + 1] = [joined]
     return b"\n".join(lines).decode()
 
