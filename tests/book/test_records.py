@@ -21,7 +21,7 @@ from built_book import HTML, ROOT, book
 from safetensors.torch import load_file
 
 from labnotes_site.keys import chapters, execution_key
-from labnotes_site.record import page, stored
+from labnotes_site.record import bare, page, stored
 from labnotes_site.record.__main__ import alone, main
 
 NAME = "part/scratch"
@@ -612,6 +612,72 @@ def test_new_weights_run_the_chapters_again_that_load_them(again):
     before = execution_key(only_chapter(again), again / "code")
     (again / stored.WEIGHTS / NAME / "sum.safetensors").write_bytes(b"other")
     assert execution_key(only_chapter(again), again / "code") != before
+
+
+# ---- on a bare machine ----
+
+WITH_PEER = CHAPTER.replace(
+    "```{code-cell} ipython3\nhistory",
+    """```{code-cell} ipython3
+from sklearn.linear_model import LinearRegression
+```
+
+Words.
+
+```{code-cell} ipython3
+LinearRegression().fit(x, batches[0][1])
+```
+
+Words.
+
+```{code-cell} ipython3
+history""",
+)
+#: Makes Python blind to scikit-learn, as on a machine that has not got it.
+BLIND = """import importlib.machinery as machinery
+find = machinery.PathFinder.find_spec
+machinery.PathFinder.find_spec = classmethod(
+    lambda cls, name, *rest: None if name.split(".")[0] == "sklearn" else find(name, *rest))
+"""
+
+
+def there(root: Path, budget: int) -> str:
+    """Run the script that a bare machine runs."""
+    done = subprocess.run(
+        ["bash", "benchmarks/gpu_records.sh"],
+        cwd=root,
+        env=environment(root, PYTHON=sys.executable, BUDGET=str(budget), OUT=str(root / "out")),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=900,
+    )
+    return done.stdout
+
+
+def test_a_bare_machine_makes_records_that_are_taken_home(tmp_path):
+    root = scratch(tmp_path / "book", WITH_PEER)
+    (root / "benchmarks").mkdir()
+    shutil.copy(ROOT / "benchmarks" / "gpu_records.sh", root / "benchmarks")
+    assert bare.main(["--root", str(root), "pack", "--data"]) == 0
+    (root / "_build" / "gpu" / "site").mkdir()
+    (root / "_build" / "gpu" / "site" / "sitecustomize.py").write_text(BLIND)
+    assert "no time left" in there(root, budget=1)
+    said = there(root, budget=600)
+    assert "1 records finished, 0 not" in said, said
+    assert bare.main(["--root", str(root), "take", str(root / "out")]) == 0
+    found = stored.load(root, NAME)
+    assert found.text(found.cells[0]["outputs"][0]) == "5 epochs\n"
+    assert found.content["weights"].keys() == {"sum.safetensors"}
+    left_out = [fact for fact in page.facts(found) if fact.startswith("Left out")]
+    assert len(left_out) == 1 and "sklearn.linear_model.LinearRegression is not on" in left_out[0]
+
+
+def test_what_is_too_much_to_bring_is_refused_by_name(made, monkeypatch, capsys):
+    monkeypatch.setattr(bare, "MOST", 100)
+    assert bare.main(["--root", str(made), "pack", "--data", "digits"]) == 1
+    said = capsys.readouterr().err
+    assert "100 may" in said and "The largest files: _build/gpu/data/" in said
 
 
 # ---- the book itself ----

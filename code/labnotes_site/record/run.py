@@ -343,8 +343,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="labnotes-") as scratch:
         os.chdir(scratch)  # what a chapter writes does not stay
         os.environ["IPYTHONDIR"] = scratch
-        outputs, left_out = run_cells(job, args.without_peers)
-        os.chdir(folder)
+        try:
+            outputs, left_out = run_cells(job, args.without_peers)
+        finally:
+            os.chdir(folder)
     made = provenance(job, clock, seeds, left_out)
     write(folder / "result.json", {"job": job, "made": made, "outputs": outputs})
 
