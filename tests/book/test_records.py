@@ -345,6 +345,7 @@ def test_a_record_is_stale_when_the_code_that_made_it_changes(again, old, new, e
 def test_a_module_makes_it_stale_by_what_it_does_not_by_what_it_says(again):
     module = again / "code" / "labnotes" / "train" / "schedules.py"
     module.write_text("# A remark.\n" + module.read_text("utf8").replace('"""', '"""Now, ', 1))
+    edit(module.with_name("__init__.py"), '"schedules": [', '"schedules": ["warm", ')
     assert state(again) == "fresh"
     module.write_text(module.read_text("utf8") + "\nTAU = 6.28\n")
     assert state(again) == "stale"

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -42,7 +43,7 @@ def make(root: Path, chapter: Chapter) -> stored.Record:
     name, job = stored.name_of(chapter), stored.job(chapter, root)
     work = root / "_build" / "records" / name
     work.mkdir(parents=True, exist_ok=True)
-    with alone(work, name):
+    with alone(work, name) as lock:
         if not _same_job(work / "job.json", job):
             # Checkpoints and results of other code are of no use.
             for left in work.iterdir():
@@ -50,7 +51,9 @@ def make(root: Path, chapter: Chapter) -> stored.Record:
             run.write(work / "job.json", job)
         if not (work / "result.json").exists():
             command = [sys.executable, "-P", run.__file__, "job.json", "."]
-            done = subprocess.run(command, cwd=work, env=environment(root))
+            # The run has the lock too: it holds it on if this process is killed and it is not.
+            env, lock_too = environment(root), [lock.fileno()]
+            done = subprocess.run(command, cwd=work, env=env, pass_fds=lock_too)
             if done.returncode:
                 raise stored.Refused(f"no record of {name}: its run ended with {done.returncode}")
         record = stored.store(
@@ -85,7 +88,7 @@ def alone(work: Path, name: str):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise stored.Refused(f"{name} is being recorded by another process") from error
-        yield
+        yield lock
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -95,6 +98,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="tell how each record stands, and stop")
     args = parser.parse_args(argv)
     root = args.root.resolve()
+    # As Ctrl-C does, `kill` ends the run that this has started too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         found = {stored.name_of(c): c for c in chapters(root)}
         states = {name: found_ for name, c in found.items() if (found_ := state(root, c))}
