@@ -5,7 +5,7 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 # Real data next to the checkout is used where it is there; without it the bundled data serve.
 export LABNOTES_DATA ?=
 
-.PHONY: book test serve notebooks test-colab classroom bench mutants lock clean
+.PHONY: book test serve notebooks records test-colab classroom bench mutants lock clean
 
 book: .venv/.ready node_modules/.ready
 	$(PY) -m labnotes_site.build
@@ -23,6 +23,11 @@ serve: book
 # The build writes a notebook for each chapter beside its page.
 notebooks: book
 	@echo "The notebooks are in _build/html/notebooks"
+
+# The longer runs that pages show beside their own: all that are missing or of earlier code. Some
+# take half an hour. A run that was stopped goes on when the same command is given again.
+records: .venv/.ready
+	$(PY) -m labnotes_site.record
 
 # Every chapter's notebook in an environment like Colab's. `make test` runs one of them.
 test-colab: book

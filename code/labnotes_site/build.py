@@ -28,6 +28,7 @@ from labnotes.data import catalog
 from labnotes.files import replacing
 
 from .keys import Chapter, chapters, execution_key, site_key, surroundings
+from .record import stored
 
 #: Longest time one cell may take, in seconds.
 CELL_TIMEOUT = 600
@@ -236,6 +237,8 @@ def main(argv: list[str] | None = None) -> int:
     print("\nLast run of each chapter:")
     for chapter in found:
         print(f"{record.keys[chapter.docname]['seconds']:7.1f} s  {chapter.docname}")
+    for name in stored.all_stale(root, found):
+        print(f"The record of {name} was made with earlier code: make records")
     print(f"\nChapters {ran - started:.1f} s, site {time.perf_counter() - ran:.1f} s.")
     print(f"The book is at {root / '_build' / 'html' / 'index.html'}")
     return 0
