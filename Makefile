@@ -5,16 +5,17 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 # Real data next to the checkout is used where it is there; without it the bundled data serve.
 export LABNOTES_DATA ?=
 
-.PHONY: book test serve notebooks test-colab classroom bench lock clean
+.PHONY: book test serve notebooks records test-colab classroom bench mutants lock clean
 
 book: .venv/.ready node_modules/.ready
 	$(PY) -m labnotes_site.build
 
 test: .venv/.ready node_modules/.ready .venv/.browser .venv/.bubblewrap
-	$(PY) -m pytest tests/package -n 2 -q
-	$(PY) -m pytest tests/classroom -n 2 --dist loadfile -q
+	# The long files first, the many short ones fill up: both processes are busy to the end.
+	$(PY) -m pytest tests/classroom tests/package -n 2 --dist loadfile --no-loadscope-reorder -q
 	$(PY) -m labnotes_site.build
-	$(PY) -m pytest tests/book tests/site -n 2 --dist loadfile -q $(PYTEST_ARGS)
+	# All tests of a page or a chapter in one process, which opens it once.
+	$(PY) -m pytest tests/book tests/site -n 2 --dist loadgroup --no-loadscope-reorder -q $(PYTEST_ARGS)
 
 serve: book
 	$(PY) -m http.server --directory _build/html --bind 127.0.0.1 8000
@@ -22,6 +23,11 @@ serve: book
 # The build writes a notebook for each chapter beside its page.
 notebooks: book
 	@echo "The notebooks are in _build/html/notebooks"
+
+# The longer runs that pages show beside their own: all that are missing or of earlier code. Some
+# take half an hour. A run that was stopped goes on when the same command is given again.
+records: .venv/.ready
+	$(PY) -m labnotes_site.record
 
 # Every chapter's notebook in an environment like Colab's. `make test` runs one of them.
 test-colab: book
@@ -36,6 +42,11 @@ classroom: .venv/.ready .venv/.bubblewrap
 bench: .venv/.ready
 	$(PY) benchmarks/against_d2l.py --all --save
 	$(PY) benchmarks/loop_overhead.py
+
+# Small faults in the taught code: which of them would no test notice? Half an hour; not part of CI.
+# make mutants MUTANTS_ARGS="convnets/vgg --sample 0" tries every fault of one module.
+mutants: .venv/.ready
+	OMP_NUM_THREADS=1 $(PY) tests/mutants.py $(MUTANTS_ARGS)
 
 lock: .venv/.ready
 	.venv/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-annotate -q -o requirements.txt

@@ -46,7 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     actions = data.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("list", help="the data sets, and where each one is").set_defaults(run=_list)
     get = actions.add_parser("get", help="download data sets that are not here yet")
-    get.add_argument("names", nargs="*", metavar="NAME", help="which (all, if none is named)")
+    get.add_argument(
+        "names", nargs="*", metavar="NAME", help="which (all, several GB, if none is named)"
+    )
     get.set_defaults(run=_get)
     verify = actions.add_parser("verify", help="check every file that is here against its checksum")
     verify.set_defaults(run=_verify)
@@ -103,7 +105,7 @@ def _train(chosen: argparse.Namespace) -> int:
             )
         return 0
     first = distributed.rank() == 0
-    data = Path(chosen.data).name
+    data = Path(recipes.data_name(chosen.data)).name
     output = Path(chosen.output or runs_folder() / f"{chosen.recipe}-{data}")
     options = {
         name: getattr(chosen, name)
@@ -181,7 +183,7 @@ def _is_memory(error: BaseException) -> bool:
 
 def _list(chosen: argparse.Namespace) -> int:
     for name, dataset in catalog.catalog().items():
-        print(f"{name:15} {_where(name):25} {dataset.title}: {dataset.items} ({dataset.licence})")
+        print(f"{name:20} {_where(name):25} {dataset.title}: {dataset.items} ({dataset.licence})")
     return 0
 
 
@@ -189,7 +191,15 @@ def _where(name: str) -> str:
     found = catalog.locate(name)
     if found:
         return found.source
-    return f"not here ({catalog.entry(name).size / 1e6:.1f} MB)"
+    return f"not here ({_to_download(catalog.entry(name))})"
+
+
+def _to_download(dataset: catalog.Dataset) -> str:
+    if not dataset.downloadable:
+        return "no address to download from"
+    if dataset.size is None:
+        return "size not known"
+    return f"{dataset.size / 1e6:.1f} MB"
 
 
 def _get(chosen: argparse.Namespace) -> int:
@@ -202,7 +212,7 @@ def _get(chosen: argparse.Namespace) -> int:
             failed += 1
         else:
             folder = os.path.commonpath([path.parent for path in found.paths.values()])
-            print(f"{name}: {found.source}, {folder}")
+            print(f"{catalog.plain_name(name)}: {found.source}, {folder}")
     return 1 if failed else 0
 
 
@@ -212,7 +222,7 @@ def _verify(chosen: argparse.Namespace) -> int:
         for source, folder in catalog.places(dataset):
             good, bad = catalog.check(dataset, folder)
             if good or bad:
-                print(f"{name:15} {source:15} {len(good)} right, {len(bad)} wrong, in {folder}")
+                print(f"{name:20} {source:15} {len(good)} right, {len(bad)} wrong, in {folder}")
             for path in bad:
                 print(f"labnotes: {path} has not the official checksum", file=sys.stderr)
             wrong += len(bad)
@@ -235,12 +245,12 @@ def _doctor(chosen: argparse.Namespace) -> int:
         try:
             state, told = "ok", check()
         except DatasetUnavailable:
-            state, told = "absent", f"{catalog.entry(name).size / 1e6:.1f} MB to download"
+            state, told = "absent", f"to download: {_to_download(catalog.entry(name))}"
             absent += 1
         except Exception as error:  # noqa: BLE001  whatever is broken is what the reader wants to hear of
             state, told = "BROKEN", f"{type(error).__name__}: {error}"
             broken += 1
-        print(f"{state:7} {name:15} {told}")
+        print(f"{state:7} {name:20} {told}")
     if absent:
         print("For absent data the book uses stand-ins; `labnotes data get` downloads them.")
     print(f"{broken} broken." if broken else "Everything needed works.")

@@ -1,4 +1,4 @@
-"""The command `labnotes train`: end to end on a few images, killed, resumed, on two processes."""
+"""The command `labnotes train`: end to end on a few images, killed and resumed."""
 
 import csv
 import os
@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from labnotes import cli, convnets
+from labnotes.data import digits
 from labnotes.files import replacing
 from labnotes.train import evaluate, recipes
 from labnotes.train.recipes import RECIPES, load
@@ -44,11 +45,8 @@ def pictures(tmp_path):
     return tmp_path / "pictures"
 
 
-def command(*arguments, processes=1):
-    start = ["-m"]
-    if processes > 1:
-        start += ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
-    return [sys.executable, *start, "labnotes.cli", "train", *map(str, arguments)]
+def command(*arguments):
+    return [sys.executable, "-m", "labnotes.cli", "train", *map(str, arguments)]
 
 
 def rows(folder):
@@ -113,6 +111,16 @@ def test_a_run_leaves_curves_and_a_model_that_loads_to_the_same_accuracy(
     assert accuracy == pytest.approx(float(rows(output)[-1]["valid_accuracy"]), abs=1e-6)
 
 
+@pytest.mark.parametrize("name", ["fashion-mnist", "fashion_mnist", "Fashion-MNIST"])
+def test_a_data_set_is_known_by_each_spelling_of_its_name(name, monkeypatch):
+    small = digits()
+    monkeypatch.setattr(recipes, "fashion_mnist", lambda: small)
+    assert recipes.read_data(name) is small
+    assert recipes.data_name(name) == "fashion-mnist"
+    assert recipes.read_data("Digits").train.images.shape[1:] == (1, 28, 28)
+    assert recipes.data_name("my_own/Folder") == "my_own/Folder"
+
+
 def test_the_model_file_is_one_that_any_torch_reads_with_weights_only(pictures, tmp_path):
     recipes.train("lenet", str(pictures), tmp_path / "out", size=12, epochs=1, progress=False)
     with zipfile.ZipFile(tmp_path / "out" / "model.pt") as file:
@@ -134,7 +142,7 @@ def test_runs_go_to_a_folder_named_after_recipe_and_data(pictures, tmp_path, mon
     assert (tmp_path / "runs" / "lenet-pictures" / "model.pt").exists()
 
 
-# Killed and resumed; two processes
+# Killed and resumed (two processes: see test_train_distributed.py)
 
 
 def test_killed_and_resumed_it_gives_the_same_history_and_weights_bit_for_bit(tmp_path):
@@ -154,22 +162,6 @@ def test_killed_and_resumed_it_gives_the_same_history_and_weights_bit_for_bit(tm
     assert cli.main(["train", *options, "--output", str(whole)]) == 0
     assert rows(killed) == rows(whole) and len(rows(whole)) == 6
     assert all(torch.equal(weights(killed)[k], v) for k, v in weights(whole).items())
-
-
-def test_two_processes_give_one_processs_history(pictures, tmp_path):
-    options = ["lenet", "--data", pictures, "--size", 12, "--epochs", 3, "--batch-size", 10]
-    two = subprocess.run(
-        command(*options, "--output", tmp_path / "two", processes=2),
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert two.returncode == 0, two.stderr
-    assert two.stdout.count("results in") == 1
-    assert cli.main(["train", *map(str, options), "--output", str(tmp_path / "one")]) == 0
-    assert sorted(os.listdir(tmp_path / "two")) == sorted(os.listdir(tmp_path / "one"))
-    for a, b in zip(rows(tmp_path / "two"), rows(tmp_path / "one"), strict=True):
-        assert all(float(a[k]) == pytest.approx(float(b[k]), abs=1e-5) for k in b)
-    for k, v in weights(tmp_path / "one").items():
-        assert (weights(tmp_path / "two")[k] - v).abs().max() < 1e-5
 
 
 # What it refuses
