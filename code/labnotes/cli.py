@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import math
 import os
 import shutil
 import sys
@@ -16,6 +17,9 @@ import labnotes
 from labnotes.data import catalog
 from labnotes.data.catalog import DatasetUnavailable
 
+LARGEST = 1024  # pixels, the side of an image to train on: a typing error costs no memory
+CHECKPOINTS = ("checkpoint.pt", "checkpoint.pt.prev")  # what a run can go on from
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status, 0 if all is well.
@@ -26,7 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The words after ``labnotes``; those of the command line unless given.
     """
     chosen = _parser().parse_args(arguments)
-    return chosen.run(chosen)
+    try:
+        return chosen.run(chosen)
+    except KeyboardInterrupt:
+        print("labnotes: interrupted", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -106,14 +114,24 @@ def _train(chosen: argparse.Namespace) -> int:
     try:
         if chosen.recipe is None:
             raise ValueError(f"no recipe is named: give one of {', '.join(recipes.RECIPES)}")
+        _check_train(chosen, output)
         history = recipes.train(chosen.recipe, chosen.data, output, **options)
     except (ValueError, CheckpointError) as error:
         if first:
             print(f"labnotes: {error}", file=sys.stderr)
         return 2
-    except (DatasetUnavailable, FloatingPointError) as error:
+    except (DatasetUnavailable, FloatingPointError, OSError) as error:
         if first:
             print(f"labnotes: {error}", file=sys.stderr)
+        return 1
+    except (MemoryError, RuntimeError) as error:
+        if not _is_memory(error):
+            raise
+        if first:
+            print(
+                "labnotes: there is not enough memory: try a smaller --batch-size or --size",
+                file=sys.stderr,
+            )
         return 1
     except KeyboardInterrupt:
         if first:
@@ -126,6 +144,41 @@ def _train(chosen: argparse.Namespace) -> int:
             f"accuracy {last['valid_accuracy']:.2%} on the test images; results in {output}"
         )
     return 0
+
+
+def _check_train(chosen: argparse.Namespace, output: Path) -> None:
+    """Refuse what would fail only after the data are read, or harm."""
+    import torch
+
+    from labnotes import runtime
+
+    if chosen.size is not None and chosen.size > LARGEST:
+        raise ValueError(f"size is {chosen.size}: give at most {LARGEST} pixels")
+    if chosen.lr is not None and not math.isfinite(chosen.lr):
+        raise ValueError(f"lr is {chosen.lr}: give a finite learning rate")
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"{output} is no folder: give --output a folder, there or new")
+    if chosen.resume and not any((output / name).exists() for name in CHECKPOINTS):
+        raise ValueError(
+            f"{output} holds no checkpoint to go on from: correct --output, or leave --resume out "
+            "to start a run there"
+        )
+    here = runtime.device()
+    try:
+        torch.empty(0, device=here)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"there is no device {here} here ({str(error).splitlines()[0]}): set LABNOTES_DEVICE "
+            "to cpu, or not at all"
+        ) from error
+
+
+def _is_memory(error: BaseException) -> bool:
+    import torch
+
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+        "can't allocate memory" in str(error)  # torch's words on a CPU
+    )
 
 
 def _list(chosen: argparse.Namespace) -> int:

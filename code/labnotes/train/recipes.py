@@ -254,6 +254,9 @@ def train(
         ),
         schedule=cosine(warmup=recipe.warmup),
         precision=precision,
+        # Measured, a step on one CPU core: resnet 1.08 times as fast, googlenet 2.03, the others
+        # between (batches of 16).
+        memory_format=None if runtime.device().type == "mps" else torch.channels_last,
         checkpoint=folder / "checkpoint.pt",
         seed=seed,
         progress=progress,
@@ -332,7 +335,7 @@ def _build(recipe: Recipe, classes: int, channels: int, side: int, name: str) ->
     """The network, tried on one image: not every network takes images of every size."""
     try:
         model = recipe.network(classes, channels, side)
-        with torch.inference_mode():
+        with torch.no_grad():
             model.eval()(torch.zeros(1, channels, side, side))
     except (RuntimeError, ValueError) as error:
         raise ValueError(

@@ -304,6 +304,27 @@ def test_a_longest_side_is_kept(real_data):
     assert photos(longest=5000)["banana"].shape == whole["banana"].shape, "never enlarged"
 
 
+def test_a_picture_is_made_smaller_with_lanczos_filter(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "x.png")
+    got = vision._decode(tmp_path / "x.png", 30).permute(1, 2, 0).double()  # (20, 30, 3)
+    # Each output pixel by the formula: sinc(x) sinc(x/3) over three output pixels to both sides.
+    expected = torch.from_numpy(lanczos(lanczos(noise.astype(float), 30).swapaxes(0, 1), 20))
+    expected = expected.swapaxes(0, 1).round().clamp(0, 255)
+    assert got.shape == expected.shape == (20, 30, 3)
+    assert (got - expected).abs().max() <= 1  # PIL rounds between the two axes
+
+
+def lanczos(picture: np.ndarray, width: int) -> np.ndarray:
+    """``(height, old width, 3)`` to ``(height, width, 3)``."""
+    scale = picture.shape[1] / width
+    places = (np.arange(picture.shape[1]) + 0.5) / scale  # in output pixels
+    x = places - (np.arange(width)[:, None] + 0.5)  # (width, old width)
+    weights = np.where(abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0)
+    weights /= weights.sum(1, keepdims=True)
+    return np.einsum("hoc,no->hnc", picture, weights)
+
+
 def test_a_picture_on_its_side_is_put_upright(tmp_path):
     pixels = np.zeros((20, 40, 3), np.uint8)
     pixels[:, :20] = 255  # white on the left

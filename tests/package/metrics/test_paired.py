@@ -5,7 +5,7 @@ import time
 
 import pytest
 import torch
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
 import labnotes.metrics.paired as module
 from labnotes.metrics.paired import mcnemar, paired_bootstrap
@@ -74,6 +74,30 @@ def test_bootstrap_has_the_spread_of_the_normal_approximation():
     assert high == pytest.approx(d.mean().item() + half, abs=0.1 * half)
 
 
+def test_the_interval_holds_the_part_of_the_draws_that_is_asked_for():
+    first, second = answers(1, 4000), answers(2, 4000, 0.6)
+    d = first.double() - second.double()
+    for level in (0.5, 0.99):
+        half = norm.ppf((1 + level) / 2) * d.std().item() / 4000**0.5
+        low, high = paired_bootstrap(first, second, level=level)
+        assert (high - low) / 2 == pytest.approx(half, rel=0.15)
+
+
+def test_the_same_seed_draws_the_same_test_sets():
+    first, second = answers(1), answers(2, rate=0.6)
+    once, again, other = (
+        paired_bootstrap(first, second, resamples=100, seed=seed) for seed in (0, 0, 1)
+    )
+    assert once == again != other
+
+
+def test_mcnemar_counts_who_alone_was_right():
+    first = torch.tensor([1, 1, 1, 1, 0, 0, 0]).bool()
+    second = torch.tensor([1, 0, 0, 0, 1, 0, 0]).bool()
+    found = mcnemar(first, second)
+    assert (found.only_first, found.only_second) == (3, 1)
+
+
 def test_swapping_turns_the_signs_round():
     first, second = answers(3), answers(4, rate=0.5)
     low, high = paired_bootstrap(first, second)
@@ -88,7 +112,12 @@ def test_swapping_turns_the_signs_round():
         (lambda: mcnemar(torch.ones(3), torch.ones(3)), "one bool for each example"),
         (lambda: mcnemar(answers(0), answers(0, 5)), "must answer the same"),
         (lambda: paired_bootstrap(answers(0), answers(1), resamples=3), "100 or more"),
+        (lambda: paired_bootstrap(answers(0), answers(1), resamples=99), "100 or more"),
+        (lambda: paired_bootstrap(answers(0), answers(1), resamples=200.0), "100 or more"),
         (lambda: paired_bootstrap(answers(0), answers(1), level=95), "between 0 and 1"),
+        (lambda: paired_bootstrap(answers(0), answers(1), level=0), "between 0 and 1"),
+        (lambda: paired_bootstrap(answers(0), answers(1), level=1), "between 0 and 1"),
+        (lambda: paired_bootstrap(answers(0), answers(0, 5)), "must answer the same"),
     ],
 )
 def test_wrong_arguments_are_named(call, text):
