@@ -49,5 +49,6 @@ __all__ = lazy(__name__, {
     "history": ["History"],
     "measure": ["Mean", "accuracy", "evaluate", "supervised"],
     "progress": ["Progress"],
+    "recorded": ["RecordError", "record_weights", "recorded"],
     "schedules": ["constant", "cosine", "one_cycle", "step_decay"],
 })  # fmt: skip
