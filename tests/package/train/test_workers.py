@@ -49,7 +49,7 @@ def test_every_time_is_measured(call):
 
 def test_processes_that_fail_say_why(monkeypatch, tmp_path):
     python = tmp_path / "python"  # in the place of the real one, whose start takes seconds
-    python.write_text("#!/bin/sh\necho \"ValueError in: $*\" >&2\nexit 1\n")
+    python.write_text('#!/bin/sh\necho "ValueError in: $*" >&2\nexit 1\n')
     python.chmod(0o755)
     monkeypatch.setattr(workers.sys, "executable", str(python))
     with pytest.raises(
