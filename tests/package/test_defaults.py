@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torchvision.models.googlenet import InceptionAux
 
 from labnotes import attention, convnets, metrics, normalization
+from labnotes.metrics import classification
 from labnotes.train import schedules
 
 
@@ -119,6 +120,8 @@ PEERS = [
     (normalization.instance_norm, F.instance_norm, {}),
     (normalization.normalize, nn.BatchNorm2d, {}),
     (normalization.standardize, nn.BatchNorm2d, {}),
+    (classification.accuracy, F.cross_entropy, {}),
+    (classification.count_right, F.cross_entropy, {}),
     (convnets.conv2d, nn.Conv2d, {}),
     (convnets.conv2d_by_loops, nn.Conv2d, {}),
     (convnets.conv_output_size, nn.Conv2d, {}),
