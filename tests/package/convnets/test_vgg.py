@@ -111,7 +111,7 @@ def test_local_response_normalization_stands_once_and_is_alexnets_formula():
     norms = [m for m in on_meta(lambda: vgg(config="A-LRN")).features if "Response" in str(type(m))]
     assert len(norms) == 1
     # Table 1: conv3-64, LRN, maxpool; the ReLU belongs to the convolution.
-    kinds = [type(m).__name__ for m in on_meta(lambda: vgg("A-LRN")).features]
+    kinds = [type(m).__name__ for m in on_meta(lambda: vgg(config="A-LRN")).features]
     assert kinds[:5] == ["Conv2d", "ReLU", "LocalResponseNorm", "MaxPool2d", "Conv2d"]
     x = torch.randn(2, 7, 3, 3, dtype=torch.float64)
     expected = torch.empty_like(x)
