@@ -287,6 +287,7 @@ def test_torchvisions_alexnet_converts_too():
         (lambda: vgg_small(hidden=0), "hidden is 0"),
         (lambda: vgg_small(config="x"), "config is 'x'"),
         (lambda: vgg_block(0, 3, 64), "num_convs is 0"),
+        (lambda: module.make_features("A", 3, (8, 8, 8, 8), False), "argument 2 is shorter"),
         (lambda: vgg_block(2, 3, 64, last_kernel=5), "last_kernel is 5"),
         (lambda: fully_convolutional(nn.Linear(2, 2)), "Linear has no features"),
         (lambda: grow_from(vgg_small(width=2, config="D"), vgg_small(width=4)), "conv1_1 has"),
