@@ -43,6 +43,9 @@ PAPERS = [
     # Simonyan & Zisserman (2015), section 3.1: dropout 0.5; table 1: 3x3 kernels, no normalization
     (convnets.vgg, {"num_classes": 1000, "in_channels": 3, "config": "D", "dropout": 0.5,
                     "batch_norm": False}),
+    *((getattr(convnets, f"vgg{depth}{norm}"),
+       {"num_classes": 1000, "in_channels": 3, "dropout": 0.5})
+      for depth in (11, 13, 16, 19) for norm in ("", "_bn")),
     (convnets.vgg_block, {"last_kernel": 3, "batch_norm": False, "pool": True}),
     (convnets.vgg_small, {"num_classes": 10, "in_channels": 1, "width": 8, "config": "A",
                           "batch_norm": False, "dropout": 0.5, "image_size": 28, "hidden": None}),
