@@ -24,6 +24,8 @@ from labnotes_site.keys import chapters, execution_key
 from labnotes_site.record import bare, page, stored
 from labnotes_site.record.__main__ import alone, main
 
+pytestmark = pytest.mark.xdist_group("records")  # one process records and builds the scratch book
+
 NAME = "part/scratch"
 FRONT = """---
 jupytext:
