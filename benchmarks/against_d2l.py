@@ -78,8 +78,8 @@ def network(name: str) -> nn.Module:
         "vgg": lambda: convnets.vgg_small(batch_norm=True),
         "nin": lambda: convnets.nin_small(width=24),
         "googlenet": lambda: convnets.googlenet_small(aux_logits=False),
-        "resnet": lambda: convnets.resnet_cifar(14, in_channels=1),
-        "densenet": lambda: convnets.densenet_cifar(22, in_channels=1),
+        "resnet": lambda: convnets.resnet_small(depth=14),
+        "densenet": lambda: convnets.densenet_small(depth=22),
     }
     return builders[name]()
 

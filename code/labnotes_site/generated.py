@@ -176,21 +176,20 @@ def _run_times(builder, key: str) -> str:
 
 
 class TermsDirective(SphinxDirective):
-    """All of ``data/glossary/*.yml`` as one glossary: ``{term}`` finds its entries."""
+    """All of ``data/glossary/<part>/<chapter>.yml`` as one glossary: ``{term}`` finds its entries."""
 
     def run(self) -> list[nodes.Node]:
         folder = Path(self.env.srcdir, "data", "glossary")
         entries: dict[str, tuple[str, list[str]]] = {}
-        for file in sorted(folder.glob("*.yml")):
+        for file in sorted(folder.rglob("*.yml")):
+            name = file.relative_to(folder).as_posix()
             for entry in yaml.safe_load(file.read_text("utf8")):
                 if set(entry) != {"term", "zh", "text"}:
                     raise self.error(f"{file}: {entry} needs exactly term, zh and text")
                 key = entry["term"].casefold()
                 if key in entries:
-                    raise self.error(
-                        f"{entry['term']!r} is in {file.name} and in {entries[key][0]}"
-                    )
-                entries[key] = (file.name, self._lines(entry, file.stem))
+                    raise self.error(f"{entry['term']!r} is in {name} and in {entries[key][0]}")
+                entries[key] = (name, self._lines(entry, file.relative_to(folder)))
         if not entries:
             return []
         text = [
@@ -205,14 +204,10 @@ class TermsDirective(SphinxDirective):
             entry.parent.remove(entry)
         return [box]
 
-    def _lines(self, entry: dict, stem: str) -> list[str]:
+    def _lines(self, entry: dict, file: Path) -> list[str]:
         """One entry in MyST; the Chinese word is a second name of the same term."""
-        pages = [
-            d
-            for d in self.env.found_docs
-            if d.rpartition("/")[2].replace("-", "_") == stem.replace("-", "_")
-        ]
-        more = f" See {{doc}}`/{pages[0]}`." if pages else ""
+        page = f"chapters/{file.with_suffix('').as_posix()}"
+        more = f" See {{doc}}`/{page}`." if page in self.env.found_docs else ""
         text = " ".join(entry["text"].split())
         return [entry["term"], entry["zh"], f"  {text}{more}", ""]
 

@@ -81,41 +81,103 @@ def module_file(name: str, code_root: Path) -> Path | None:
     return None
 
 
+def checkers(chapter: str, code_root: Path) -> list[str]:
+    """The module that ``check("chapter.exercise", …)`` loads: it stands in the room of its part."""
+    rooms = code_root / PACKAGE / "exercises"
+    return [f"{PACKAGE}.exercises.{f.parent.name}.{chapter}" for f in rooms.glob(f"*/{chapter}.py")]
+
+
 @cache  # most chapters import the same modules
-def _imports(source: str, module: str = "", is_package: bool = False) -> frozenset[str]:
-    """Names of modules of the package that `source` may import (some may be functions)."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+def _uses(source: str, module: str = "", is_package: bool = False) -> frozenset[tuple[str, ...]]:
+    """What `source` takes from the package: a module's name, then attributes; ``*`` for any of them.
+
+    ``from labnotes.convnets import vgg`` gives ``("labnotes.convnets", "vgg")``. Where a name is
+    then used alone, and not for an attribute of it, nobody knows what will be asked of it.
+    """
+    tree = ast.parse(source)
+    uses: set[tuple[str, ...]] = set()
+    bound: dict[str, tuple[str, ...]] = {}  # what a name in `source` stands for
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            for alias in node.names:
+                uses.add((alias.name,) if alias.asname else (alias.name, "*"))
+                if alias.asname:
+                    bound[alias.asname] = (alias.name,)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:  # relative: from the package this module stands in
                 parts = module.split(".")
                 parts = parts[: len(parts) - node.level + is_package]
                 base = ".".join(parts + ([node.module] if node.module else []))
-            names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
-    return frozenset(n for n in names if n == PACKAGE or n.startswith(f"{PACKAGE}."))
+            for alias in node.names:
+                bound[alias.asname or alias.name] = (base, alias.name)
+    uses |= set(bound.values())
+    attribute = {n.value: n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in bound:
+            uses.add((*bound[node.id], attribute.get(node, "*")))
+    return frozenset(u for u in uses if u[0] == PACKAGE or u[0].startswith(f"{PACKAGE}."))
+
+
+@cache
+def _homes(source: str) -> dict[str, str]:
+    """In which module each name of a lazy package stands, as its ``__init__`` says."""
+    for node in ast.walk(ast.parse(source)):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "lazy"
+        ):
+            return {
+                n: home for home, names in ast.literal_eval(node.args[1]).items() for n in names
+            }
+    return {}
+
+
+class _Closure:
+    """The modules that are loaded, as more and more are asked for."""
+
+    def __init__(self, code_root: Path):
+        self.code_root = code_root
+        self.found: dict[str, Path] = {}
+
+    def load(self, module: str) -> None:
+        """Add a module, the packages it stands in, and all that these use in turn."""
+        parts = module.split(".")
+        for name in (".".join(parts[:i]) for i in range(1, len(parts) + 1)):
+            file = module_file(name, self.code_root)
+            if file is None or name in self.found:
+                continue
+            self.found[name] = file
+            for use in _uses(file.read_text("utf8"), name, file.name == "__init__.py"):
+                self.take(*use)
+
+    def take(self, module: str, *attributes: str) -> None:
+        """Add a module and what asking it for attributes, one of the other, loads."""
+        self.load(module)
+        for attribute in attributes:
+            file = self.found.get(module)
+            homes = _homes(file.read_text("utf8")) if file and file.name == "__init__.py" else {}
+            if attribute == "*":
+                for home in set(homes.values()):
+                    self.load(f"{module}.{home}")
+            if attribute in homes:
+                self.load(f"{module}.{homes[attribute]}")
+            if attribute in homes or module_file(f"{module}.{attribute}", self.code_root) is None:
+                return  # a function, a class, a number: its attributes are no modules
+            module = f"{module}.{attribute}"
+            self.load(module)
 
 
 def module_closure(sources: list[str], code_root: Path) -> dict[str, Path]:
     """Every module of the package that running `sources` loads: name and file."""
-    wanted: set[str] = set()
-    for source in sources:
-        wanted |= _imports(_plain_python(source))
-        wanted |= {f"{PACKAGE}.exercises.{name}" for name in CHECK.findall(source)}
-    found: dict[str, Path] = {}
-    while wanted:
-        name = wanted.pop()
-        parts = name.split(".")
-        # Importing a.b.c runs a and a.b first.
-        for n in (".".join(parts[:i]) for i in range(1, len(parts) + 1)):
-            file = module_file(n, code_root)
-            if file is None or n in found:
-                continue
-            found[n] = file
-            wanted |= _imports(file.read_text("utf8"), n, file.name == "__init__.py") - set(found)
-    return found
+    closure = _Closure(code_root)
+    for use in _uses("\n".join(map(_plain_python, sources))):
+        closure.take(*use)
+    for chapter in {name for source in sources for name in CHECK.findall(source)}:
+        for module in checkers(chapter, code_root):
+            closure.load(module)
+    return closure.found
 
 
 def _plain_python(source: str) -> str:
@@ -171,8 +233,8 @@ def page_key(chapter: Chapter, code_root: Path) -> str:
     """The key of a chapter's page: its results, and the explorers' scripts and styles."""
     digest = hashlib.sha256(execution_key(chapter, code_root).encode())
     for _, file in sorted(module_closure(chapter.code, code_root).items()):
-        for suffix in (".js", ".css"):
-            if (asset := file.with_suffix(suffix)).exists():
+        if file.name == "__init__.py":  # an explorer's folder holds its script and its style
+            for asset in sorted([*file.parent.glob("*.js"), *file.parent.glob("*.css")]):
                 digest.update(asset.read_bytes())
     return digest.hexdigest()
 

@@ -31,7 +31,7 @@ def keys(root: Path) -> dict[str, str]:
         for docname, key in page_keys(root).items()
     }
     found |= dict.fromkeys(GENERATED, notes)
-    found[GLOSSARY] = _digest(sorted((root / "data" / "glossary").glob("*.yml")))
+    found[GLOSSARY] = _digest(sorted((root / "data" / "glossary").rglob("*.yml")))
     return found
 
 

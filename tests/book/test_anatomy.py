@@ -141,7 +141,7 @@ def test_key_terms_carry_their_chinese_form(chapter):
 
 
 def test_each_chapter_feeds_the_glossary(chapter):
-    file = ROOT / "data" / "glossary" / f"{chapter.path.stem}.yml"
+    file = ROOT / "data" / "glossary" / chapter.path.parent.name / f"{chapter.path.stem}.yml"
     terms = yaml.safe_load(file.read_text("utf8"))
     assert len(terms) >= 5
     assert all(set(t) == {"term", "zh", "text"} and all(t.values()) for t in terms)

@@ -74,6 +74,63 @@ def test_the_closure_holds_every_module_that_python_loads(chapter):
     assert loaded_by(chapter.docname) <= closure
 
 
+#: Of real chapters, the modules of networks that they use: their own words say so.
+NETWORKS = {
+    "chapters/convnets/lenet": {"lenet"},
+    "chapters/convnets/alexnet": {"alexnet", "two_towers"},
+    "chapters/convnets/vgg": {"vgg"},
+    "chapters/convnets/nin": {"nin", "receptive_field.arithmetic", "receptive_field.reading"},
+    "chapters/convnets/googlenet": {"googlenet", "auxiliary", "cost"},
+    "chapters/convnets/resnet": {"resnet", "cost"},
+    "chapters/convnets/densenet": {"densenet", "resnet", "cost"},
+    "chapters/convnets/pooling": {"pooling", "lenet", "resnet", "cost"},
+    "chapters/convnets/batchnorm": set(),
+    "chapters/sequences/bleu": set(),
+    "chapters/attention/scoring": set(),
+}
+
+
+@pytest.mark.parametrize("docname", NETWORKS)
+def test_a_chapters_key_holds_the_networks_it_uses_and_no_others(docname):
+    code = next(c.code for c in book() if c.docname == docname)
+    found = {
+        name.removeprefix("labnotes.convnets.")
+        for name, file in module_closure(code, ROOT / "code").items()
+        if name.startswith("labnotes.convnets.") and file.name != "__init__.py"
+    }
+    assert found == NETWORKS[docname]
+
+
+def test_editing_network_in_network_reruns_only_the_chapters_that_build_one(copy):
+    before = keys(copy)
+    append(copy / "code" / "labnotes" / "convnets" / "nin.py")
+    assert changed(before, keys(copy)) == {"chapters/convnets/nin", "chapters/convnets/compare"}
+
+
+@pytest.mark.parametrize(
+    "code, modules",
+    [
+        ("from labnotes.metrics import bleu", {"bleu"}),
+        ("from labnotes.metrics import bleu as score\nscore(a, b).score", {"bleu"}),
+        ("from labnotes import metrics\nmetrics.accuracy(x, y)", {"classification"}),
+        ("import labnotes.metrics as m\nm.mcnemar(x, y)", {"paired"}),
+        ("from labnotes.metrics.bleu import ngrams", {"bleu"}),
+        # Who holds the package itself may ask it for anything.
+        ("from labnotes import metrics\nf = getattr(metrics, name)", None),
+        ("import labnotes.metrics\nlabnotes.metrics.bleu(a, b)", None),
+        ("from labnotes.metrics import *", None),
+    ],
+)
+def test_a_name_of_a_lazy_package_leads_to_its_module(code, modules):
+    found = {
+        name.removeprefix("labnotes.metrics.")
+        for name in module_closure([code], ROOT / "code")
+        if name.startswith("labnotes.metrics.")
+    }
+    everything = {f.stem for f in (ROOT / "code/labnotes/metrics").glob("[a-z]*.py")}
+    assert found == (modules or everything)
+
+
 def test_editing_one_chapters_code_reruns_that_chapter_alone(copy):
     before = keys(copy)
     target = copy / "chapters" / "convnets" / "resnet.md"
@@ -90,7 +147,7 @@ def test_a_change_of_words_reruns_nothing(copy):
 
 def test_a_checker_is_found_by_the_exercises_name(copy):
     before = keys(copy)
-    append(copy / "code" / "labnotes" / "exercises" / "bleu.py")
+    append(copy / "code" / "labnotes" / "exercises" / "sequences" / "bleu.py")
     assert changed(before, keys(copy)) == {"chapters/sequences/bleu"}
 
 
@@ -105,7 +162,7 @@ def test_the_data_catalogue_counts(copy):
 
 def test_an_explorers_script_changes_its_page_but_reruns_nothing(copy):
     results, pages = keys(copy), keys(copy, page_key)
-    append(copy / "code" / "labnotes" / "explore" / "bleu.js", "\n// edited\n")
+    append(copy / "code" / "labnotes" / "explore" / "bleu" / "bleu.js", "\n// edited\n")
     assert keys(copy) == results
     assert changed(pages, keys(copy, page_key)) == {"chapters/sequences/bleu"}
 

@@ -1,17 +1,10 @@
 """Attention: weighted pooling whose weights depend on a query."""
 
-from labnotes.attention.scoring import (
-    AdditiveAttention,
-    ScaledDotProductAttention,
-    gaussian_weights,
-    masked_softmax,
-    nadaraya_watson,
-)
+from labnotes.lazy import lazy
 
-__all__ = [
-    "AdditiveAttention",
-    "ScaledDotProductAttention",
-    "gaussian_weights",
-    "masked_softmax",
-    "nadaraya_watson",
-]
+__all__ = lazy(__name__, {
+    "scoring": [
+        "AdditiveAttention", "ScaledDotProductAttention", "gaussian_weights", "masked_softmax",
+        "nadaraya_watson",
+    ],
+})  # fmt: skip

@@ -287,7 +287,7 @@ def _check(dropout: float, **numbers) -> None:
         raise ValueError(f"dropout is {dropout!r}: give a probability from 0 to below 1")
 
 
-def alexnet(num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5) -> AlexNet:
+def alexnet(num_classes: int = 1000, in_channels: int = 3, *, dropout: float = 0.5) -> AlexNet:
     """torchvision's AlexNet: one tower, 64-192-384-256-256 channels, no response normalization.
 
     Same names, shapes and logits as ``torchvision.models.alexnet``, 61,100,840 parameters.
@@ -322,6 +322,7 @@ def alexnet(num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5)
 def alexnet_2012(
     num_classes: int = 1000,
     in_channels: int = 3,
+    *,
     dropout: float = 0.5,
     groups: int = 2,
     lrn: bool = True,
@@ -371,6 +372,7 @@ def alexnet_2012(
 def alexnet_small(
     num_classes: int = 10,
     in_channels: int = 1,
+    *,
     activation: str = "relu",
     dropout: float = 0.5,
     lrn: bool = False,

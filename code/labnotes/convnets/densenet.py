@@ -126,7 +126,7 @@ class Transition(nn.Sequential):
 class DenseNet(nn.Module):
     """A densely connected network.
 
-    Built by :func:`densenet121` to :func:`densenet201` and :func:`densenet_cifar`.
+    Built by :func:`densenet121` to :func:`densenet201` and :func:`densenet_small`.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ def _check(blocks, growth_rate, num_classes, in_channels, compression) -> None:
 
 
 def densenet121(
-    num_classes: int = 1000, in_channels: int = 3, memory_efficient: bool = False
+    num_classes: int = 1000, in_channels: int = 3, *, memory_efficient: bool = False
 ) -> DenseNet:
     """DenseNet-121: blocks of 6, 12, 24 and 16 layers, growth rate 32.
 
@@ -245,7 +245,7 @@ def densenet121(
 
 
 def densenet161(
-    num_classes: int = 1000, in_channels: int = 3, memory_efficient: bool = False
+    num_classes: int = 1000, in_channels: int = 3, *, memory_efficient: bool = False
 ) -> DenseNet:
     """DenseNet-161: blocks of 6, 12, 36 and 24 layers, growth rate 48."""
     blocks = (6, 12, 36, 24)
@@ -253,7 +253,7 @@ def densenet161(
 
 
 def densenet169(
-    num_classes: int = 1000, in_channels: int = 3, memory_efficient: bool = False
+    num_classes: int = 1000, in_channels: int = 3, *, memory_efficient: bool = False
 ) -> DenseNet:
     """DenseNet-169: blocks of 6, 12, 32 and 32 layers, growth rate 32."""
     blocks = (6, 12, 32, 32)
@@ -261,27 +261,29 @@ def densenet169(
 
 
 def densenet201(
-    num_classes: int = 1000, in_channels: int = 3, memory_efficient: bool = False
+    num_classes: int = 1000, in_channels: int = 3, *, memory_efficient: bool = False
 ) -> DenseNet:
     """DenseNet-201: blocks of 6, 12, 48 and 32 layers, growth rate 32."""
     blocks = (6, 12, 48, 32)
     return DenseNet(blocks, 32, 64, num_classes, in_channels, memory_efficient=memory_efficient)
 
 
-def densenet_cifar(
+def densenet_small(
+    num_classes: int = 10,
+    in_channels: int = 1,
+    *,
     depth: int = 40,
     growth_rate: int = 12,
-    *,
     bottleneck: bool = False,
     compression: float = 1.0,
-    num_classes: int = 10,
-    in_channels: int = 3,
     memory_efficient: bool = False,
 ) -> DenseNet:
     """The paper's nets for small images: three blocks of equal length.
 
     Parameters
     ----------
+    num_classes, in_channels
+        As for :class:`DenseNet`.
     depth
         Layers with weights, L in the paper: 3n+4, or 6n+4 with bottlenecks.
     growth_rate
@@ -290,7 +292,7 @@ def densenet_cifar(
         Whether each layer has a 1x1 convolution in front (DenseNet-B).
     compression
         theta in the paper: 1 keeps all maps at a transition, 0.5 makes DenseNet-C.
-    num_classes, in_channels, memory_efficient
+    memory_efficient
         As for :class:`DenseNet`.
 
     Raises
@@ -309,7 +311,7 @@ def densenet_cifar(
 
     Examples
     --------
-    >>> net = densenet_cifar(100, 12, bottleneck=True, compression=0.5)
+    >>> net = densenet_small(10, 3, depth=100, bottleneck=True, compression=0.5)
     >>> sum(p.numel() for p in net.parameters())
     769162
     """

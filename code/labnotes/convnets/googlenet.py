@@ -17,7 +17,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from labnotes.checks import check_positive
-from labnotes.train.measure import accuracy
 
 
 class GoogLeNetOutputs(NamedTuple):
@@ -257,6 +256,7 @@ class GoogLeNet(nn.Module):
 def googlenet(
     num_classes: int = 1000,
     in_channels: int = 3,
+    *,
     aux_logits: bool = True,
     kernel5: int = 3,
     batch_norm: bool = True,
@@ -287,7 +287,7 @@ def googlenet(
 
 
 def googlenet_2014(
-    num_classes: int = 1000, in_channels: int = 3, aux_logits: bool = True
+    num_classes: int = 1000, in_channels: int = 3, *, aux_logits: bool = True
 ) -> GoogLeNet:
     """GoogLeNet as published: 5x5 kernels, biases, local response normalization, dropout of 0.4.
 
@@ -399,6 +399,7 @@ class SmallGoogLeNet(nn.Module):
 def googlenet_small(
     num_classes: int = 10,
     in_channels: int = 1,
+    *,
     width: int = 64,
     aux_logits: bool = False,
     blocks: tuple[int, ...] = (1, 1, 1),
@@ -459,69 +460,6 @@ def googlenet_small(
         dropout,
         dropout_aux,
     )
-
-
-def auxiliary_cross_entropy(weight: float = 0.3) -> Callable:
-    """A loss for :func:`labnotes.train.fit`: cross-entropy at all classifiers of a network.
-
-    It gives ``main + weight * (aux1 + aux2)`` for :class:`GoogLeNetOutputs`, torchvision's
-    included, and plain cross-entropy for the logits that a network gives in evaluation.
-
-    Parameters
-    ----------
-    weight
-        Of each auxiliary loss, at least 0.
-
-    Returns
-    -------
-    callable
-        ``loss(outputs, targets)``.
-
-    Raises
-    ------
-    ValueError
-        If the weight is negative.
-
-    References
-    ----------
-    Szegedy et al. (2015), section 5: a weight of 0.3.
-
-    Examples
-    --------
-    >>> logits = torch.zeros(2, 10)
-    >>> outputs = GoogLeNetOutputs(logits, logits, logits)
-    >>> auxiliary_cross_entropy(0.5)(outputs, torch.tensor([1, 2])) / torch.tensor(10.0).log()
-    tensor(2.)
-    """
-    _check_weight(weight)
-
-    def loss(outputs, targets: torch.Tensor) -> torch.Tensor:
-        if isinstance(outputs, torch.Tensor):
-            return F.cross_entropy(outputs, targets)
-        logits, *auxiliary = outputs
-        total = F.cross_entropy(logits, targets)
-        for aux_logits in auxiliary:
-            if aux_logits is not None:
-                total = total + weight * F.cross_entropy(aux_logits, targets)
-        return total
-
-    # A checkpoint knows the loss by its name: another weight is another run.
-    loss.__name__ = f"auxiliary_cross_entropy({weight})"
-    return loss
-
-
-def main_accuracy(outputs, targets: torch.Tensor) -> torch.Tensor:
-    """The accuracy of the main logits, for ``fit(..., metrics={"accuracy": main_accuracy})``.
-
-    Parameters
-    ----------
-    outputs
-        Logits ``(batch, classes)``, or :class:`GoogLeNetOutputs`.
-    targets
-        Classes, ``(batch,)``.
-    """
-    logits = outputs if isinstance(outputs, torch.Tensor) else outputs[0]
-    return accuracy(logits, targets)
 
 
 def to_half_and_half(x: torch.Tensor) -> torch.Tensor:
@@ -590,8 +528,3 @@ def _check_small(num_classes, in_channels, width, blocks, aux_logits) -> None:
             f"blocks is {tuple(blocks)}: give at least {least} in all"
             + (", so that the auxiliary classifiers come before the end" if aux_logits else "")
         )
-
-
-def _check_weight(weight) -> None:
-    if not weight >= 0:
-        raise ValueError(f"weight is {weight}: give 0 or more")

@@ -333,6 +333,7 @@ class LeNet(nn.Module):
 def lenet5(
     num_classes: int = 10,
     in_channels: int = 1,
+    *,
     output: str = "rbf",
     codes: torch.Tensor | None = None,
 ) -> LeNet5:
@@ -349,6 +350,7 @@ def lenet5(
 def lenet(
     num_classes: int = 10,
     in_channels: int = 1,
+    *,
     activation: str = "sigmoid",
     pooling: str = "avg",
     image_size: int = 28,

@@ -110,7 +110,7 @@ class NiN(nn.Module):
 
 
 def nin(
-    num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5, last_relu: bool = True
+    num_classes: int = 1000, in_channels: int = 3, *, dropout: float = 0.5, last_relu: bool = True
 ) -> NiN:
     """NiN for images of about 224x224, laid out after AlexNet: windows of 11, 5, 3 and 3.
 
@@ -158,6 +158,7 @@ def nin(
 def nin_small(
     num_classes: int = 10,
     in_channels: int = 1,
+    *,
     width: int = 192,
     dropout: float = 0.5,
     last_relu: bool = True,

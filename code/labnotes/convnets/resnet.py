@@ -276,7 +276,7 @@ class ResNet(nn.Module):
 class CifarResNet(nn.Module):
     """The paper's residual network for 32x32 images: three narrow stages of basic blocks.
 
-    Built by :func:`resnet_cifar`.
+    Built by :func:`resnet_small`.
 
     References
     ----------
@@ -393,19 +393,23 @@ def resnet152(
     )
 
 
-def resnet_cifar(
-    depth: int,
+def resnet_small(
+    num_classes: int = 10,
+    in_channels: int = 1,
     *,
+    depth: int = 20,
     plain: bool = False,
     shortcut: str = "A",
-    num_classes: int = 10,
-    in_channels: int = 3,
     width: int = 16,
 ) -> CifarResNet:
     """The paper's net of 6n+2 layers for small images, or its plain twin.
 
     Parameters
     ----------
+    num_classes
+        Outputs of the last layer.
+    in_channels
+        Channels of the images.
     depth
         Layers with weights: 8, 14, 20, 26, 32, ... (6n+2, n blocks in each of three stages).
     plain
@@ -413,10 +417,6 @@ def resnet_cifar(
     shortcut
         ``"A"`` (the paper's choice here: plain and residual nets then have the same parameters),
         ``"B"`` or ``"C"``.
-    num_classes
-        Outputs of the last layer.
-    in_channels
-        Channels of the images.
     width
         Channels of the first stage; the others have 2 and 4 times as many. The paper's is 16.
 
@@ -431,7 +431,7 @@ def resnet_cifar(
 
     Examples
     --------
-    >>> sum(p.numel() for p in resnet_cifar(20).parameters())
+    >>> sum(p.numel() for p in resnet_small(in_channels=3).parameters())
     269722
     """
     if not isinstance(depth, int) or depth < 8 or depth % 6 != 2:

@@ -203,9 +203,10 @@ def _positions(config: str) -> list[str]:
 
 
 def vgg(
-    config: str,
     num_classes: int = 1000,
     in_channels: int = 3,
+    *,
+    config: str = "D",
     dropout: float = 0.5,
     batch_norm: bool = False,
 ) -> VGG:
@@ -213,13 +214,13 @@ def vgg(
 
     Parameters
     ----------
-    config
-        ``"A"`` (11 layers with weights), ``"A-LRN"``, ``"B"`` (13), ``"C"`` (16, three of them
-        1x1), ``"D"`` (16) or ``"E"`` (19).
     num_classes
         Outputs of the last layer.
     in_channels
         Channels of the images.
+    config
+        ``"A"`` (11 layers with weights), ``"A-LRN"``, ``"B"`` (13), ``"C"`` (16, three of them
+        1x1), ``"D"`` (16) or ``"E"`` (19).
     dropout
         Probability in the two dropout layers.
     batch_norm
@@ -237,7 +238,7 @@ def vgg(
     Examples
     --------
     >>> with torch.device("meta"):
-    ...     sum(p.numel() for p in vgg("C").parameters())
+    ...     sum(p.numel() for p in vgg(config="C").parameters())
     133638952
     """
     check_positive(num_classes=num_classes, in_channels=in_channels)
@@ -447,41 +448,41 @@ def _as_convolution(linear: nn.Linear, channels: int) -> nn.Conv2d:
     return conv
 
 
-def vgg11(num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5) -> VGG:
+def vgg11(num_classes: int = 1000, in_channels: int = 3, *, dropout: float = 0.5) -> VGG:
     """Configuration A. Parameters as for :func:`vgg`."""
-    return vgg("A", num_classes, in_channels, dropout)
+    return vgg(num_classes, in_channels, config="A", dropout=dropout)
 
 
-def vgg13(num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5) -> VGG:
+def vgg13(num_classes: int = 1000, in_channels: int = 3, *, dropout: float = 0.5) -> VGG:
     """Configuration B. Parameters as for :func:`vgg`."""
-    return vgg("B", num_classes, in_channels, dropout)
+    return vgg(num_classes, in_channels, config="B", dropout=dropout)
 
 
-def vgg16(num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5) -> VGG:
+def vgg16(num_classes: int = 1000, in_channels: int = 3, *, dropout: float = 0.5) -> VGG:
     """Configuration D. Parameters as for :func:`vgg`."""
-    return vgg("D", num_classes, in_channels, dropout)
+    return vgg(num_classes, in_channels, config="D", dropout=dropout)
 
 
-def vgg19(num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5) -> VGG:
+def vgg19(num_classes: int = 1000, in_channels: int = 3, *, dropout: float = 0.5) -> VGG:
     """Configuration E. Parameters as for :func:`vgg`."""
-    return vgg("E", num_classes, in_channels, dropout)
+    return vgg(num_classes, in_channels, config="E", dropout=dropout)
 
 
-def vgg11_bn(num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5) -> VGG:
+def vgg11_bn(num_classes: int = 1000, in_channels: int = 3, *, dropout: float = 0.5) -> VGG:
     """Configuration A with batch normalization. Parameters as for :func:`vgg`."""
-    return vgg("A", num_classes, in_channels, dropout, batch_norm=True)
+    return vgg(num_classes, in_channels, config="A", dropout=dropout, batch_norm=True)
 
 
-def vgg13_bn(num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5) -> VGG:
+def vgg13_bn(num_classes: int = 1000, in_channels: int = 3, *, dropout: float = 0.5) -> VGG:
     """Configuration B with batch normalization. Parameters as for :func:`vgg`."""
-    return vgg("B", num_classes, in_channels, dropout, batch_norm=True)
+    return vgg(num_classes, in_channels, config="B", dropout=dropout, batch_norm=True)
 
 
-def vgg16_bn(num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5) -> VGG:
+def vgg16_bn(num_classes: int = 1000, in_channels: int = 3, *, dropout: float = 0.5) -> VGG:
     """Configuration D with batch normalization. Parameters as for :func:`vgg`."""
-    return vgg("D", num_classes, in_channels, dropout, batch_norm=True)
+    return vgg(num_classes, in_channels, config="D", dropout=dropout, batch_norm=True)
 
 
-def vgg19_bn(num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5) -> VGG:
+def vgg19_bn(num_classes: int = 1000, in_channels: int = 3, *, dropout: float = 0.5) -> VGG:
     """Configuration E with batch normalization. Parameters as for :func:`vgg`."""
-    return vgg("E", num_classes, in_channels, dropout, batch_norm=True)
+    return vgg(num_classes, in_channels, config="E", dropout=dropout, batch_norm=True)

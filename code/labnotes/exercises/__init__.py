@@ -1,7 +1,8 @@
 """Checkers for the book's coding exercises: kind about what is missing, exact about what is wrong.
 
-A checker is a generator in ``labnotes/exercises/<chapter>.py``, registered with :func:`checker`.
-It yields one :class:`Case` for every input it tries, smallest first.
+A checker is a generator in ``labnotes/exercises/<part>/<chapter>.py``, registered with
+:func:`checker`. It yields one :class:`Case` for every input it tries, smallest first. No two
+chapters of the book have one name, so a checker's name says the chapter and leaves out the part.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -79,11 +81,8 @@ def check(name: str, answer: Callable) -> bool:
         If there is no such exercise.
     """
     chapter = name.partition(".")[0]
-    try:
-        importlib.import_module(f"{__name__}.{chapter}")
-    except ModuleNotFoundError as error:
-        if error.name != f"{__name__}.{chapter}":
-            raise
+    for file in Path(__file__).parent.glob(f"*/{chapter}.py"):  # one, in the room of its part
+        importlib.import_module(f"{__name__}.{file.parent.name}.{chapter}")
     if name not in _CHECKERS:
         known = ", ".join(sorted(n for n in _CHECKERS if n.startswith(f"{chapter}."))) or "none"
         raise KeyError(f"no exercise {name!r}; exercises of {chapter!r}: {known}")

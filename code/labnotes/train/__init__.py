@@ -1,20 +1,11 @@
 """Training: the loop, what it records, its checkpoints and learning-rate schedules."""
 
-from labnotes.train.checkpoint import CheckpointError
-from labnotes.train.fit import fit, seed_epoch
-from labnotes.train.history import History
-from labnotes.train.measure import accuracy, evaluate
-from labnotes.train.schedules import constant, cosine, one_cycle, step_decay
+from labnotes.lazy import lazy
 
-__all__ = [
-    "CheckpointError",
-    "History",
-    "accuracy",
-    "constant",
-    "cosine",
-    "evaluate",
-    "fit",
-    "one_cycle",
-    "seed_epoch",
-    "step_decay",
-]
+__all__ = lazy(__name__, {
+    "checkpoint": ["CheckpointError"],
+    "fit": ["fit", "seed_epoch"],
+    "history": ["History"],
+    "measure": ["accuracy", "evaluate"],
+    "schedules": ["constant", "cosine", "one_cycle", "step_decay"],
+})  # fmt: skip

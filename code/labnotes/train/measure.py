@@ -5,54 +5,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labnotes import runtime
+from labnotes.metrics.classification import accuracy
+from labnotes.modules import evaluating
 from labnotes.train import distributed
 from labnotes.train.place import autocast, device_batches, forward
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Metrics = dict[str, Callable[[Tensor, Tensor], Tensor]]
-
-
-def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """The part of a batch for which the largest output is the target's class.
-
-    Parameters
-    ----------
-    outputs
-        Scores, ``(batch, classes, ...)``.
-    targets
-        Classes, ``(batch, ...)``, or their probabilities with the shape of `outputs`.
-
-    Returns
-    -------
-    Tensor
-        One number from 0 to 1, on the device of the outputs.
-
-    Examples
-    --------
-    >>> accuracy(torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0]))
-    tensor(0.5000)
-    """
-    if isinstance(outputs, nn.Module):
-        raise TypeError(
-            "accuracy compares outputs with targets; for a model over batches "
-            'use evaluate(model, batches)["accuracy"]'
-        )
-    guesses = outputs.argmax(dim=1)  # (batch, ...)
-    if targets.shape == outputs.shape:
-        targets = targets.argmax(dim=1)
-    if guesses.shape != targets.shape:
-        raise ValueError(
-            f"outputs have the shape {tuple(outputs.shape)}, targets {tuple(targets.shape)}: "
-            f"give one class per example, {tuple(guesses.shape)}"
-        )
-    return (guesses == targets).float().mean()
 
 
 def evaluate(
@@ -101,7 +66,7 @@ def evaluate(
         loss.to(device)
     metrics = default_metrics(loss) if metrics is None else metrics
     half, means = autocast(precision, device), Means()
-    with _evaluating(model), torch.inference_mode():
+    with evaluating(model), torch.inference_mode():
         for inputs, targets, share in device_batches(batches, device):
             with half:
                 outputs = forward(model, inputs)
@@ -196,15 +161,3 @@ class Means:
         self.clear()
         self.sizes, self.values = state["sizes"], state["values"]
         self._started -= state["seconds"]
-
-
-@contextmanager
-def _evaluating(model: nn.Module):
-    """Evaluation mode inside; afterwards each module is again in the mode it was in."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -52,7 +52,11 @@ class Recipe:
     about : str
         The network, in a few words.
     build : callable
-        ``build(classes, channels, side)`` -> a network for images of ``side`` x ``side`` pixels.
+        ``build(num_classes, in_channels, **options)`` gives the network.
+    options : dict
+        What the recipe asks of the builder.
+    fixed_size : bool
+        Whether the network takes images of one size alone, the builder's option `image_size`.
     lr : float
         Peak learning rate, for batches of `batch_size`.
     optimizer : str
@@ -70,8 +74,10 @@ class Recipe:
     """
 
     about: str
-    build: Callable[[int, int, int], nn.Module]
+    build: Callable[..., nn.Module]
     lr: float
+    options: dict = field(default_factory=dict)
+    fixed_size: bool = False
     optimizer: str = "sgd"
     weight_decay: float = 5e-4
     batch_size: int = 128
@@ -79,51 +85,45 @@ class Recipe:
     warmup: float = 0.05
     crop: int = 4
 
+    def network(self, num_classes: int, in_channels: int, side: int) -> nn.Module:
+        """A new network for images of ``side`` x ``side`` pixels."""
+        size = {"image_size": side} if self.fixed_size else {}
+        return self.build(num_classes, in_channels, **self.options, **size)
+
 
 RECIPES = {
     "lenet": Recipe(
-        "LeNet with ReLU and max pooling",
-        lambda classes, channels, side: convnets.lenet(classes, channels, "relu", "max", side),
+        "LeNet with ReLU and max pooling", convnets.lenet,
+        options={"activation": "relu", "pooling": "max"}, fixed_size=True,
         lr=0.05, epochs=20, crop=2,
     ),
     "alexnet": Recipe(
-        "AlexNet's eight layers, 32 channels in the first",
-        lambda classes, channels, side: convnets.alexnet_small(classes, channels, width=32),
+        "AlexNet's eight layers, 32 channels in the first", convnets.alexnet_small,
+        options={"width": 32},
         lr=0.02,
     ),
     "vgg": Recipe(
-        "VGG-11 with batch normalization, 32 channels in the first block",
-        lambda classes, channels, side: convnets.vgg_small(
-            classes, channels, width=32, batch_norm=True, image_size=side
-        ),
+        "VGG-11 with batch normalization, 32 channels in the first block", convnets.vgg_small,
+        options={"width": 32, "batch_norm": True}, fixed_size=True,
         lr=0.05,
     ),
     "nin": Recipe(
-        "network in network, three mlpconv layers, 96 channels in the first",
-        lambda classes, channels, side: convnets.nin_small(
-            classes, channels, width=96, last_relu=False
-        ),
+        "network in network, three mlpconv layers, 96 channels in the first", convnets.nin_small,
+        options={"width": 96, "last_relu": False},
         lr=1e-3, optimizer="adamw", weight_decay=0.01,
     ),
     "googlenet": Recipe(
-        "GoogLeNet for small images",
-        lambda classes, channels, side: convnets.googlenet_small(
-            num_classes=classes, in_channels=channels
-        ),
+        "GoogLeNet for small images", convnets.googlenet_small,
         lr=0.05,
     ),
     "resnet": Recipe(
-        "ResNet-20 for small images",
-        lambda classes, channels, side: convnets.resnet_cifar(
-            20, num_classes=classes, in_channels=channels
-        ),
+        "ResNet-20 for small images", convnets.resnet_small,
+        options={"depth": 20},
         lr=0.1,
     ),
     "densenet": Recipe(
-        "DenseNet-40, growth rate 12",
-        lambda classes, channels, side: convnets.densenet_cifar(
-            40, 12, num_classes=classes, in_channels=channels
-        ),
+        "DenseNet-40, growth rate 12", convnets.densenet_small,
+        options={"depth": 40, "growth_rate": 12},
         lr=0.1, weight_decay=1e-4, batch_size=64,
     ),
 }  # fmt: skip
@@ -285,7 +285,7 @@ def load(path: str | os.PathLike) -> nn.Module:
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         recipe = _recipe(saved["recipe"])
-        model = recipe.build(len(saved["classes"]), saved["channels"], saved["side"])
+        model = recipe.network(len(saved["classes"]), saved["channels"], saved["side"])
         model.load_state_dict(saved["weights"])
     except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, EOFError) as error:
         raise ValueError(
@@ -320,7 +320,7 @@ def _refuse_a_run(folder: Path) -> None:
 def _build(recipe: Recipe, classes: int, channels: int, side: int, name: str) -> nn.Module:
     """The network, tried on one image: not every network takes images of every size."""
     try:
-        model = recipe.build(classes, channels, side)
+        model = recipe.network(classes, channels, side)
         with torch.inference_mode():
             model.eval()(torch.zeros(1, channels, side, side))
     except (RuntimeError, ValueError) as error:

@@ -1,0 +1,1 @@
+"""Checkers of the chapters that start the book."""

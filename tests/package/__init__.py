@@ -1,0 +1,1 @@
+"""The package against what we did not write; rooms as in ``code/labnotes``."""

@@ -1,0 +1,1 @@
+"""Tests of labnotes.explore: each explorer's script against the package's Python."""

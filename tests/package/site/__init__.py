@@ -1,0 +1,1 @@
+"""Tests of labnotes_site, which builds the book."""
