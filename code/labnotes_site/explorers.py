@@ -37,7 +37,7 @@ class StillPicture(SphinxPostTransform):
                 continue
             if "image/svg+xml" not in forms or "text/plain" not in forms:
                 LOG.warning(
-                    "a widget without a still picture: use labnotes.explore.Explorer",
+                    "a widget without a still picture: use labnotes.explore.base.Explorer",
                     location=bundle,
                 )
                 continue
