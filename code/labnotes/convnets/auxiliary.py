@@ -13,8 +13,9 @@ from labnotes.metrics.classification import accuracy
 def auxiliary_cross_entropy(weight: float = 0.3) -> Callable:
     """A loss for :func:`labnotes.train.fit`: cross-entropy at all classifiers of a network.
 
-    It gives ``main + weight * (aux1 + aux2)`` for :class:`~labnotes.convnets.GoogLeNetOutputs`, torchvision's
-    included, and plain cross-entropy for the logits that a network gives in evaluation.
+    It gives ``main + weight * (aux1 + aux2)`` for :class:`~labnotes.convnets.GoogLeNetOutputs`,
+    torchvision's included, and plain cross-entropy for the logits that a network gives in
+    evaluation.
 
     Parameters
     ----------
