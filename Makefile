@@ -1,19 +1,21 @@
 # Two commands matter: `make book` and `make test`. Each sets up what it needs in .venv and node_modules.
 PYTHON ?= python3
 PY := .venv/bin/python
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 # Real data next to the checkout is used where it is there; without it the bundled data serve.
 export LABNOTES_DATA ?=
 
-.PHONY: book test serve notebooks test-colab classroom bench lock clean
+.PHONY: book test serve notebooks records test-colab classroom bench mutants lock clean
 
 book: .venv/.ready node_modules/.ready
 	$(PY) -m labnotes_site.build
 
 test: .venv/.ready node_modules/.ready .venv/.browser .venv/.bubblewrap
-	$(PY) -m pytest tests/package -n 2 -q
-	$(PY) -m pytest tests/classroom -n 2 --dist loadfile -q
+	# The long files first, the many short ones fill up: both processes are busy to the end.
+	$(PY) -m pytest tests/classroom tests/package -n 2 --dist loadfile --no-loadscope-reorder -q
 	$(PY) -m labnotes_site.build
-	$(PY) -m pytest tests/book tests/site -n 2 --dist loadfile -q $(PYTEST_ARGS)
+	# All tests of a page or a chapter in one process, which opens it once.
+	$(PY) -m pytest tests/book tests/site -n 2 --dist loadgroup --no-loadscope-reorder -q $(PYTEST_ARGS)
 
 serve: book
 	$(PY) -m http.server --directory _build/html --bind 127.0.0.1 8000
@@ -21,6 +23,11 @@ serve: book
 # The build writes a notebook for each chapter beside its page.
 notebooks: book
 	@echo "The notebooks are in _build/html/notebooks"
+
+# The longer runs that pages show beside their own: all that are missing or of earlier code. Some
+# take half an hour. A run that was stopped goes on when the same command is given again.
+records: .venv/.ready
+	$(PY) -m labnotes_site.record
 
 # Every chapter's notebook in an environment like Colab's. `make test` runs one of them.
 test-colab: book
@@ -36,6 +43,11 @@ bench: .venv/.ready
 	$(PY) benchmarks/against_d2l.py --all --save
 	$(PY) benchmarks/loop_overhead.py
 
+# Small faults in the taught code: which of them would no test notice? Half an hour; not part of CI.
+# make mutants MUTANTS_ARGS="convnets/vgg --sample 0" tries every fault of one module.
+mutants: .venv/.ready
+	OMP_NUM_THREADS=1 $(PY) tests/mutants.py $(MUTANTS_ARGS)
+
 lock: .venv/.ready
 	.venv/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-annotate -q -o requirements.txt
 
@@ -43,8 +55,10 @@ clean:
 	rm -rf _build
 
 .venv/.ready: requirements.txt pyproject.toml
-	test -x $(PY) || $(PYTHON) -m venv .venv
-	$(PY) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "The book needs Python 3.11 to 3.13; choose one with make PYTHON=python3.12")'
+	@# An environment of another Python, or of one that has gone, is made anew.
+	@$(PY) -c '$(FITS)' 2>/dev/null || { \
+	  $(PYTHON) -c '$(FITS)' || { echo "The book needs Python 3.11 to 3.13, and $(PYTHON) is none: choose one with make PYTHON=python3.12"; exit 1; }; \
+	  rm -rf .venv; $(PYTHON) -m venv .venv; }
 	$(PY) -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	# Compiled once here; otherwise every kernel that may not write bytecode compiles torch anew.
 	.venv/bin/uv pip install --quiet --compile-bytecode --python $(PY) -r requirements.txt

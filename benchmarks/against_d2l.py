@@ -161,6 +161,7 @@ def train_with_ours(name: str, work: Work, seed: int, same: bool) -> tuple[nn.Mo
     fit(
         model, train, test, epochs=work.epochs if same else work.our_epochs, optimizer=optimizer,
         schedule=None if same else one_cycle(), seed=seed, progress=False,
+        memory_format=torch.channels_last,
     )  # fmt: skip
     model.mean, model.std = mean, std
     return model, clock.read()

@@ -18,7 +18,6 @@ from torch import nn
 
 from labnotes import runtime
 from labnotes.train import cosine, fit
-from labnotes.train.place import image_layout
 
 
 def lenet() -> nn.Module:
@@ -72,10 +71,9 @@ def measure(build, batch_size: int, steps: int, **options) -> tuple[float, float
     """Median seconds of a bare step, and median of what a step of `fit` takes more."""
     device = runtime.device()
     torch.manual_seed(0)
-    layout = image_layout(device)
-    images = torch.randn(batch_size, 1, 28, 28, device=device).to(memory_format=layout)
+    images = torch.randn(batch_size, 1, 28, 28, device=device)
     targets = torch.randint(0, 10, (batch_size,), device=device)
-    theirs, ours = (build().to(device).to(memory_format=layout) for _ in range(2))
+    theirs, ours = (build().to(device) for _ in range(2))
     one, other = (torch.optim.SGD(m.parameters(), lr=0.01, momentum=0.9) for m in (theirs, ours))
     turns = TurnByTurn(theirs, one, images, targets, steps, device)
     fit(ours, turns, epochs=1, optimizer=other, precision="fp32", progress=False, **options)

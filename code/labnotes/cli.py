@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import math
 import os
 import shutil
 import sys
@@ -16,6 +17,9 @@ import labnotes
 from labnotes.data import catalog
 from labnotes.data.catalog import DatasetUnavailable
 
+LARGEST = 1024  # pixels, the side of an image to train on: a typing error costs no memory
+CHECKPOINTS = ("checkpoint.pt", "checkpoint.pt.prev")  # what a run can go on from
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status, 0 if all is well.
@@ -26,7 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The words after ``labnotes``; those of the command line unless given.
     """
     chosen = _parser().parse_args(arguments)
-    return chosen.run(chosen)
+    try:
+        return chosen.run(chosen)
+    except KeyboardInterrupt:
+        print("labnotes: interrupted", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -38,7 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     actions = data.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("list", help="the data sets, and where each one is").set_defaults(run=_list)
     get = actions.add_parser("get", help="download data sets that are not here yet")
-    get.add_argument("names", nargs="*", metavar="NAME", help="which (all, if none is named)")
+    get.add_argument(
+        "names", nargs="*", metavar="NAME", help="which (all, several GB, if none is named)"
+    )
     get.set_defaults(run=_get)
     verify = actions.add_parser("verify", help="check every file that is here against its checksum")
     verify.set_defaults(run=_verify)
@@ -95,7 +105,7 @@ def _train(chosen: argparse.Namespace) -> int:
             )
         return 0
     first = distributed.rank() == 0
-    data = Path(chosen.data).name
+    data = Path(recipes.data_name(chosen.data)).name
     output = Path(chosen.output or runs_folder() / f"{chosen.recipe}-{data}")
     options = {
         name: getattr(chosen, name)
@@ -104,14 +114,24 @@ def _train(chosen: argparse.Namespace) -> int:
     try:
         if chosen.recipe is None:
             raise ValueError(f"no recipe is named: give one of {', '.join(recipes.RECIPES)}")
+        _check_train(chosen, output)
         history = recipes.train(chosen.recipe, chosen.data, output, **options)
     except (ValueError, CheckpointError) as error:
         if first:
             print(f"labnotes: {error}", file=sys.stderr)
         return 2
-    except (DatasetUnavailable, FloatingPointError) as error:
+    except (DatasetUnavailable, FloatingPointError, OSError) as error:
         if first:
             print(f"labnotes: {error}", file=sys.stderr)
+        return 1
+    except (MemoryError, RuntimeError) as error:
+        if not _is_memory(error):
+            raise
+        if first:
+            print(
+                "labnotes: there is not enough memory: try a smaller --batch-size or --size",
+                file=sys.stderr,
+            )
         return 1
     except KeyboardInterrupt:
         if first:
@@ -126,9 +146,44 @@ def _train(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _check_train(chosen: argparse.Namespace, output: Path) -> None:
+    """Refuse what would fail only after the data are read, or harm."""
+    import torch
+
+    from labnotes import runtime
+
+    if chosen.size is not None and chosen.size > LARGEST:
+        raise ValueError(f"size is {chosen.size}: give at most {LARGEST} pixels")
+    if chosen.lr is not None and not math.isfinite(chosen.lr):
+        raise ValueError(f"lr is {chosen.lr}: give a finite learning rate")
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"{output} is no folder: give --output a folder, there or new")
+    if chosen.resume and not any((output / name).exists() for name in CHECKPOINTS):
+        raise ValueError(
+            f"{output} holds no checkpoint to go on from: correct --output, or leave --resume out "
+            "to start a run there"
+        )
+    here = runtime.device()
+    try:
+        torch.empty(0, device=here)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"there is no device {here} here ({str(error).splitlines()[0]}): set LABNOTES_DEVICE "
+            "to cpu, or not at all"
+        ) from error
+
+
+def _is_memory(error: BaseException) -> bool:
+    import torch
+
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+        "can't allocate memory" in str(error)  # torch's words on a CPU
+    )
+
+
 def _list(chosen: argparse.Namespace) -> int:
     for name, dataset in catalog.catalog().items():
-        print(f"{name:15} {_where(name):25} {dataset.title}: {dataset.items} ({dataset.licence})")
+        print(f"{name:20} {_where(name):25} {dataset.title}: {dataset.items} ({dataset.licence})")
     return 0
 
 
@@ -136,7 +191,15 @@ def _where(name: str) -> str:
     found = catalog.locate(name)
     if found:
         return found.source
-    return f"not here ({catalog.entry(name).size / 1e6:.1f} MB)"
+    return f"not here ({_to_download(catalog.entry(name))})"
+
+
+def _to_download(dataset: catalog.Dataset) -> str:
+    if not dataset.downloadable:
+        return "no address to download from"
+    if dataset.size is None:
+        return "size not known"
+    return f"{dataset.size / 1e6:.1f} MB"
 
 
 def _get(chosen: argparse.Namespace) -> int:
@@ -149,7 +212,7 @@ def _get(chosen: argparse.Namespace) -> int:
             failed += 1
         else:
             folder = os.path.commonpath([path.parent for path in found.paths.values()])
-            print(f"{name}: {found.source}, {folder}")
+            print(f"{catalog.plain_name(name)}: {found.source}, {folder}")
     return 1 if failed else 0
 
 
@@ -159,7 +222,7 @@ def _verify(chosen: argparse.Namespace) -> int:
         for source, folder in catalog.places(dataset):
             good, bad = catalog.check(dataset, folder)
             if good or bad:
-                print(f"{name:15} {source:15} {len(good)} right, {len(bad)} wrong, in {folder}")
+                print(f"{name:20} {source:15} {len(good)} right, {len(bad)} wrong, in {folder}")
             for path in bad:
                 print(f"labnotes: {path} has not the official checksum", file=sys.stderr)
             wrong += len(bad)
@@ -182,12 +245,12 @@ def _doctor(chosen: argparse.Namespace) -> int:
         try:
             state, told = "ok", check()
         except DatasetUnavailable:
-            state, told = "absent", f"{catalog.entry(name).size / 1e6:.1f} MB to download"
+            state, told = "absent", f"to download: {_to_download(catalog.entry(name))}"
             absent += 1
         except Exception as error:  # noqa: BLE001  whatever is broken is what the reader wants to hear of
             state, told = "BROKEN", f"{type(error).__name__}: {error}"
             broken += 1
-        print(f"{state:7} {name:15} {told}")
+        print(f"{state:7} {name:20} {told}")
     if absent:
         print("For absent data the book uses stand-ins; `labnotes data get` downloads them.")
     print(f"{broken} broken." if broken else "Everything needed works.")

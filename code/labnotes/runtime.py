@@ -48,13 +48,26 @@ def device() -> torch.device:
     return torch.device("cpu")
 
 
-def by_device(*, cpu: T, gpu: T) -> T:
-    """The value that fits the machine: `cpu` for a run of seconds, `gpu` for the full size.
+def recording() -> bool:
+    """Whether this run makes a record: ``LABNOTES_RECORD`` names the folder that takes it.
+
+    A record is a longer run of a chapter, kept in the book beside what a page's own run prints.
+    """
+    return bool(os.environ.get("LABNOTES_RECORD"))
+
+
+def by_device(*, cpu: T, gpu: T, record: T | None = None) -> T:
+    """The value that fits the run: `cpu` for seconds on a processor, `gpu` for the full size.
+
+    A run that makes a record (:func:`recording`) takes `record`, on any device; where that is not
+    given, it takes `gpu`.
 
     Examples
     --------
-    >>> epochs = by_device(cpu=2, gpu=30)
+    >>> epochs = by_device(cpu=2, gpu=30, record=10)
     """
+    if recording():
+        return gpu if record is None else record
     return cpu if device().type == "cpu" else gpu
 
 

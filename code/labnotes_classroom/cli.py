@@ -10,6 +10,7 @@ labnotes-classroom grades ASSIGNMENT           a table (CSV)
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import time
 from pathlib import Path
@@ -63,6 +64,16 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     chosen = parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that this console has no letters for
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        return _run(chosen)
+    except KeyboardInterrupt:  # in the imports too
+        print("\nStopped. What is done is kept: call it again to go on.", file=sys.stderr)
+        return 130
+
+
+def _run(chosen) -> int:
     try:
         import nbgrader  # noqa: F401
     except ModuleNotFoundError:
@@ -84,9 +95,6 @@ def main(argv: list[str] | None = None) -> int:
         )
     except (CourseError, SourceError) as error:
         print(f"{error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("\nStopped. What is done is kept: call it again to go on.", file=sys.stderr)
-        return 130
     return 2
 
 
@@ -100,17 +108,19 @@ def _build(chosen, course) -> int:
 
 def _collect(chosen, course) -> int:
     from .collect import collect
+    from .course import record_name
 
     taken, left = collect(course, chosen.assignment, chosen.folder)
     print(f"{len(taken)} submissions are in {chosen.course / 'submitted'}")
     for name, reason in left.items():
-        print(f"  left alone: {name}: {reason}")
+        print(f"  left alone: {record_name(name)}: {reason}")
     return 0
 
 
 def _grade(chosen, course) -> int:
     import resource
 
+    from .course import record_name
     from .grade import default_jobs, grade
     from .results import FAILED, GRADED, PERSON
 
@@ -120,7 +130,8 @@ def _grade(chosen, course) -> int:
         total = sum(score or 0 for score in result.scores.values())
         about = result.reason if result.status == FAILED else f"{total:g} points so far"
         print(
-            f"[{number}/{count}] {result.student}: {result.status}, {about} ({result.seconds:.1f} s, "
+            f"[{number}/{count}] {record_name(result.student)}: {result.status}, {about} "
+            f"({result.seconds:.1f} s, "
             f"{result.memory:.0f} MiB)",
             flush=True,
         )
@@ -138,19 +149,23 @@ def _grade(chosen, course) -> int:
     for status, found in by_status.items():
         print(f"  {status}: {len(found)}")
     for result in by_status[FAILED]:
-        print(f"    {result.student}: {result.reason}")
+        print(f"    {record_name(result.student)}: {result.reason}")
     return 0
 
 
 def _feedback(chosen, course) -> int:
+    from .course import record_name
     from .feedback import write_feedback
 
-    pages = write_feedback(course, chosen.assignment)
+    pages, failed = write_feedback(course, chosen.assignment)
     print(f"{len(pages)} pages in {chosen.course / 'feedback'}")
-    return 0
+    for student, reason in failed.items():
+        print(f"  no page for {record_name(student)}: {reason}")
+    return 1 if failed else 0
 
 
 def _grades(chosen, course) -> int:
+    from .course import record_name
     from .gradebook import write_csv
     from .results import read_result
 
@@ -163,7 +178,7 @@ def _grades(chosen, course) -> int:
     )
     print(f"{len(results)} students in {path}")
     if missing := sorted(set(students) - set(results)):
-        print(f"Not graded yet: {', '.join(missing)}")
+        print(f"Not graded yet: {', '.join(map(record_name, missing))}")
     return 0
 
 

@@ -6,7 +6,7 @@ import datetime
 import shutil
 from pathlib import Path
 
-from .course import Course, CourseError, is_student
+from .course import NAMES, Course, CourseError, is_student
 
 
 def collect(course: Course, assignment: str, folder: Path) -> tuple[list[str], dict[str, str]]:
@@ -53,5 +53,5 @@ def _problem(entry: Path, found: list[Path], student: str) -> str:
     if found[0].suffix != ".ipynb":
         return "no notebook (*.ipynb)"
     if not is_student(student):
-        return "its name cannot be a student's: letters, digits and . _ - + @"
+        return f"its name cannot be a student's: {NAMES}"
     return ""

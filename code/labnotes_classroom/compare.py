@@ -71,9 +71,14 @@ def equal(got: Any, expected: Any, tolerance: float) -> bool:
             and all(equal(got[key], expected[key], tolerance) for key in expected)
         )
     if type(expected) in (int, float):
-        if type(got) not in (int, float) or not math.isfinite(got):
-            return False
-        return abs(got - expected) <= tolerance * (1 + abs(expected))
+        try:
+            return (
+                type(got) in (int, float)
+                and math.isfinite(got)
+                and abs(got - expected) <= tolerance * (1 + abs(expected))
+            )
+        except OverflowError:  # an int that no float can hold
+            return type(got) is type(expected) and got == expected
     return type(got) is type(expected) and got == expected
 
 

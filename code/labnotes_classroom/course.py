@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sys
@@ -22,10 +23,29 @@ class CourseError(RuntimeError):
     """The course is not as it must be; the text says what to do."""
 
 
+LONGEST = 128  # bytes of a student's name: as nbgrader's data base has it
+NAMES = f"letters, digits and . _ - + @, at most {LONGEST} bytes"
+
+
 def is_student(name: str) -> bool:
-    """Whether `name` can be a student's: letters, digits and ``. _ - + @``, none of them first but
-    letters, digits and ``_``."""
-    return re.fullmatch(r"\w[\w.@+-]*", name) is not None
+    """Whether `name` can be a student's: :data:`NAMES`, the first a letter, a digit or ``_``."""
+    return re.fullmatch(r"\w[\w.@+-]*", name) is not None and len(name.encode()) <= LONGEST
+
+
+def shown(text: str) -> str:
+    """The text as any terminal and any file can hold it, its control characters as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def record_name(folder: str) -> str:
+    """The name under which a student is kept in the gradebook, the results and the table.
+
+    It is the folder's, unless that is no text (bytes in another encoding, control characters) or it
+    leaves no room for an ending: then a readable part of it, and a number made of the whole.
+    """
+    if shown(folder) == folder and len(folder.encode()) <= LONGEST:
+        return folder
+    return f"{shown(folder)[:32]}...{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
 
 
 def find_alembic() -> None:
@@ -70,7 +90,7 @@ class Course:
         return nbformat.read(path, 4)
 
     def students(self, assignment: str) -> list[str]:
-        """Those who have handed something in, by name."""
+        """The folders of those who have handed something in, sorted."""
         return sorted(p.parent.name for p in (self.root / "submitted").glob(f"*/{assignment}"))
 
     @property

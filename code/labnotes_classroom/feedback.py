@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 
 from labnotes.files import replacing
 
-from .course import Course
+from .course import Course, record_name, shown
 from .gradebook import comments, scores
 from .results import FAILED, Result, read_result
 from .source import is_kind, task, without_hidden
@@ -37,22 +37,34 @@ img { max-width: 100%; background: white; }
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 
 
-def write_feedback(course: Course, assignment: str) -> list[Path]:
-    """Write ``feedback/<student>/<assignment>/<assignment>.html`` for all that were graded."""
+def write_feedback(course: Course, assignment: str) -> tuple[list[Path], dict[str, str]]:
+    """Write ``feedback/<student>/<assignment>/<assignment>.html`` for all that were graded.
+
+    Returns
+    -------
+    pages, failed
+        The files; and by student why there is none, if one could not be written.
+    """
     master = course.master(assignment)
-    pages = []
+    pages, failed = [], {}
     for student in course.students(assignment):
-        result = read_result(course, assignment, student)
-        if result is None:
-            continue
-        path = course.notebook("feedback", assignment, student).with_suffix(".html")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        graded = course.notebook("autograded", assignment, student)
-        notebook = nbformat.read(graded, 4) if graded.exists() else None
-        with replacing(path, "w", encoding="utf8") as file:
-            file.write(page(course, assignment, result, notebook, master))
-        pages.append(path)
-    return pages
+        try:
+            result = read_result(course, assignment, student)
+            if result is not None:
+                pages.append(_write(course, assignment, result, master))
+        except Exception as error:  # one student must not stop the others: it is told
+            failed[student] = shown(f"{type(error).__name__}: {error}"[:300])
+    return pages, failed
+
+
+def _write(course: Course, assignment: str, result: Result, master: NotebookNode) -> Path:
+    path = course.notebook("feedback", assignment, result.student).with_suffix(".html")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    graded = course.notebook("autograded", assignment, result.student)
+    notebook = nbformat.read(graded, 4) if graded.exists() else None
+    with replacing(path, "w", encoding="utf8") as file:
+        file.write(page(course, assignment, result, notebook, master))
+    return path
 
 
 def page(
@@ -65,7 +77,7 @@ def page(
     """The page as HTML."""
     points = scores(course, assignment, result.student)
     words = comments(course, assignment, result.student)
-    title = f"{assignment}: {result.student}"
+    title = f"{assignment}: {record_name(result.student)}"
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',

@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from . import jail, reference
 from .build import limits_of
 from .compare import cell_verdicts
-from .course import Course, is_student, write_notebook
+from .course import NAMES, Course, is_student, record_name, shown, write_notebook
 from .gradebook import enter
 from .restore import is_unanswered, restore
 from .results import FAILED, GRADED, PERSON, Result, read_result, write_result
@@ -78,11 +78,11 @@ def grade(
     limits, withheld = limits_of(about["seconds"]), about["withheld"]
     expected = reference.values(course, assignment, limits, withheld, jailed)
     handed_in = course.students(assignment)
-    wanted = [s for s in handed_in if students is None or s in students]
+    wanted = [s for s in handed_in if students is None or {s, record_name(s)} & set(students)]
     results, waiting = {}, []
     for student in wanted:
-        before = read_result(course, assignment, student)
-        if not force and before and before.key == _key(course, assignment, student):
+        before = None if force else _before(course, assignment, student)
+        if before:
             results[student] = before
             say(before, len(results), len(wanted))
         else:
@@ -91,27 +91,22 @@ def grade(
     stop = threading.Event()
 
     def one(student: str) -> tuple[Result, NotebookNode | None]:
-        key = _key(course, assignment, student)
+        key = ""
         try:
+            key = _key(course, assignment, student)
             notebook = restore(read_submission(course, assignment, student), master)
             ran = jail.run(notebook, limits, withheld, jailed, stop)
             return judge(student, key, notebook, master, ran, expected), notebook
         except BadSubmission as error:
-            return Result(student, FAILED, str(error), key), None
+            return Result(student, FAILED, shown(str(error)), key), None
         except Exception as error:  # one submission must not stop the others: it is listed
-            reason = f"the grader itself failed on it, {type(error).__name__}: {error}"
-            return Result(student, FAILED, reason, key), None
+            return _failed(student, key, error), None
 
     with ThreadPoolExecutor(jobs) as pool:
         try:
             # No list of them is kept: a notebook's outputs are freed once they are written.
             for future in as_completed(pool.submit(one, student) for student in waiting):
-                result, notebook = future.result()
-                if notebook is not None:
-                    path = course.notebook("autograded", assignment, result.student)
-                    write_notebook(path, without_markup(notebook))
-                enter(course, assignment, result)
-                write_result(course, assignment, result)  # last: until then it will be done again
+                result = _kept(course, assignment, *future.result())
                 results[result.student] = result
                 say(result, len(results), len(wanted))
         except BaseException:
@@ -119,6 +114,44 @@ def grade(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [results[student] for student in wanted]
+
+
+def _before(course: Course, assignment: str, student: str) -> Result | None:
+    """The result of what is handed in, if it is known already."""
+    try:
+        before = read_result(course, assignment, student)
+        return before if before and before.key == _key(course, assignment, student) else None
+    except OSError:  # it will be graded, and what is wrong with it told
+        return None
+
+
+def _kept(course: Course, assignment: str, result: Result, notebook: NotebookNode | None) -> Result:
+    """The result as it was recorded; if it cannot be, that failure, recorded as far as can be."""
+    try:
+        _keep(course, assignment, result, notebook)
+    except Exception as error:  # one submission must not stop the others: it is listed
+        result = _failed(result.student, result.key, error)
+        try:
+            _keep(course, assignment, result, None)
+        except Exception as again:  # told now, and tried again by the next call
+            result.reason += f"; that could not be recorded either, {_words(again)}"
+    return result
+
+
+def _keep(course: Course, assignment: str, result: Result, notebook: NotebookNode | None) -> None:
+    if notebook is not None:
+        path = course.notebook("autograded", assignment, result.student)
+        write_notebook(path, without_markup(notebook))
+    enter(course, assignment, result)
+    write_result(course, assignment, result)  # last: until then it will be done again
+
+
+def _failed(student: str, key: str, error: Exception) -> Result:
+    return Result(student, FAILED, f"the grader itself failed on it, {_words(error)}", key)
+
+
+def _words(error: Exception) -> str:
+    return shown(f"{type(error).__name__}: {error}"[:300])
 
 
 def judge(
@@ -204,8 +237,10 @@ def read_submission(course: Course, assignment: str, student: str) -> NotebookNo
         If it is missing, has another name, is no regular file, too large, or no notebook.
     """
     if not is_student(student):
-        raise BadSubmission(f"the folder's name {student!r} cannot be a student's name")
+        raise BadSubmission(f"its folder's name cannot be a student's: {NAMES}")
     path = course.notebook("submitted", assignment, student)
+    if not path.parent.is_dir():
+        raise BadSubmission(f"{path.parent.name} is no folder")
     if not path.exists() and not path.is_symlink():
         there = sorted(p.name for p in path.parent.iterdir())
         raise BadSubmission(f"no file {path.name}; there is: {', '.join(there) or 'nothing'}"[:300])
@@ -217,7 +252,7 @@ def read_submission(course: Course, assignment: str, student: str) -> NotebookNo
             f"{LARGEST // jail.MIB}: ask for it with its outputs cleared"
         )
     try:
-        notebook = nbformat.reads(path.read_text("utf8"), 4)
+        notebook = nbformat.reads(jail.whole_characters(path.read_text("utf8")), 4)
         nbformat.validate(notebook)
     except NO_NOTEBOOK as error:
         raise BadSubmission(f"{path.name} is no notebook: {str(error)[:200]}") from error

@@ -10,7 +10,7 @@ from nbgrader.utils import parse_utc
 
 from labnotes.files import replacing
 
-from .course import Course
+from .course import Course, record_name
 from .results import FAILED, GRADED, Result
 
 COLUMNS = (
@@ -21,11 +21,12 @@ COLUMNS = (
 
 def enter(course: Course, assignment: str, result: Result) -> None:
     """Put a result into the gradebook. What a person has given stays, and is shown for review."""
+    student = record_name(result.student)
     with course.gradebook() as book:
-        book.update_or_create_student(result.student)
+        book.update_or_create_student(student)
         stamp = _timestamp(course, assignment, result.student)
         about = {"timestamp": stamp} if stamp else {}
-        submission = book.update_or_create_submission(assignment, result.student, **about)
+        submission = book.update_or_create_submission(assignment, student, **about)
         for notebook in submission.notebooks:
             for grade in notebook.grades:
                 grade.auto_score = result.scores.get(grade.name)
@@ -54,8 +55,12 @@ def write_csv(course: Course, assignment: str, results: dict[str, Result], path:
 
 
 def _row(book, assignment: str, result: Result) -> dict:
-    row = {"student": result.student, "status": result.status, "reason": result.reason}
-    submission = book.find_submission(assignment, result.student)
+    student = record_name(result.student)
+    row = {"student": student, "status": result.status, "reason": result.reason}
+    try:
+        submission = book.find_submission(assignment, student)
+    except MissingEntry:  # not even the gradebook took it: the reason says why
+        return row
     grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
     by_hand = [g for g in grades if g.manual_score is not None]
     waiting = [g for g in grades if g.manual_score is None and g.auto_score is None]
@@ -78,7 +83,7 @@ def comments(course: Course, assignment: str, student: str) -> dict[str, str]:
     """What a person wrote to a student, by task."""
     with course.gradebook() as book:
         try:
-            submission = book.find_submission(assignment, student)
+            submission = book.find_submission(assignment, record_name(student))
         except MissingEntry:
             return {}
         return {
@@ -92,7 +97,7 @@ def comments(course: Course, assignment: str, student: str) -> dict[str, str]:
 def scores(course: Course, assignment: str, student: str) -> dict[str, tuple[float | None, float]]:
     """By task, what a student has (None: not graded yet) and what there is to have."""
     with course.gradebook() as book:
-        submission = book.find_submission(assignment, student)
+        submission = book.find_submission(assignment, record_name(student))
         return {
             grade.name: (
                 None if grade.manual_score is None and grade.auto_score is None else grade.score,

@@ -1,12 +1,13 @@
 """Runs a notebook inside the jail; the only file here that shares a process tree with student code.
 
-``python inside.py LIMITS``: reads a notebook from its standard input, executes the code cells, and
-writes one JSON object to its standard output: ``{"status": ..., "cell": ..., "outputs": {cell id:
-[output, ...]}}``. The status is "done", or says in words what ended the run; `cell` is the id of the
-cell that did.
+``python inside.py LIMITS``: reads a token, a line of its own, and a notebook from its standard input,
+executes the code cells, and writes to its standard output the token in a line and one JSON object:
+``{"status": ..., "cell": ..., "outputs": {cell id: [output, ...]}}``. The status is "done", or says in
+words what ended the run; `cell` is the id of the cell that did.
 
-The notebook comes through a pipe, and this process cannot be looked into, so that student code
-meets a hidden test no sooner than it runs.
+Token and notebook come through a pipe, and this process cannot be looked into, so that student code
+meets a hidden test no sooner than it runs, and cannot write a result in this program's name. In the
+jail this is process 1, which the others cannot kill.
 """
 
 import asyncio
@@ -17,10 +18,13 @@ import resource
 import sys
 import time
 
-import nbformat
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
-from nbclient.exceptions import DeadKernelError
+# jsonschema, which nbformat needs, would build a grammar for web addresses: half of the start's time.
+sys.modules["rfc3987_syntax"] = None
+
+import nbformat  # noqa: E402
+from jupyter_client.manager import AsyncKernelManager  # noqa: E402
+from nbclient import NotebookClient  # noqa: E402
+from nbclient.exceptions import DeadKernelError  # noqa: E402
 
 GRACE = 5  # seconds in which a cell must heed an interrupt
 
@@ -71,9 +75,10 @@ def close_to_others() -> None:
 
 
 def main() -> None:
-    limits = json.loads(sys.argv[1])
-    notebook = nbformat.reads(sys.stdin.read(), 4)
     close_to_others()
+    limits = json.loads(sys.argv[1])
+    token = sys.stdin.readline()
+    notebook = nbformat.reads(sys.stdin.read(), 4)
     channel = os.dup(1)  # not inherited: nothing but this program writes to the grader
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
@@ -93,6 +98,7 @@ def main() -> None:
     outputs: dict[str, list] = {}
     status, cell = asyncio.run(client.run(limits["seconds"], outputs))
     with os.fdopen(channel, "w") as file:
+        file.write(token)
         json.dump({"status": status, "cell": cell, "outputs": outputs}, file)
     os._exit(0)  # whatever still runs ends with the jail
 

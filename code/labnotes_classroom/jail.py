@@ -4,6 +4,11 @@ In the jail there is no network, no home folder, no gradebook and no other submi
 Python and the package are read-only; what it writes lies in memory of a limited size and is gone
 afterwards. Out of it comes one JSON text through a pipe, read up to a limit. Student code never runs
 in the grader's process, and nothing that it makes is unpickled or executed there.
+
+No process that a student can see holds anything of the teacher's: bubblewrap itself gets an empty
+environment and stays outside, and process 1 of the jail is our own ``inside.py``, which closes its
+memory and its files to the others before their code runs. It alone can write to the pipe, and it signs
+with a token that nobody else in the jail can read: a result without it counts for nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ import json
 import os
 import platform
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -68,6 +74,20 @@ class Limits:
         }
 
 
+@dataclass(frozen=True)
+class Ended:
+    """What came of a program: what it wrote, or the limit that ended it."""
+
+    wrote: bytes
+    problem: str
+    seconds: float
+    memory: float  #: the most that all its processes used together, MiB
+
+    def ran(self, problem: str = "") -> Ran:
+        """As the end of a notebook that gave no result."""
+        return Ran(self.problem or problem, seconds=self.seconds, memory=self.memory)
+
+
 @dataclass
 class Ran:
     """What came of a notebook: "done", or what ended it and in which cell, and the outputs."""
@@ -97,7 +117,7 @@ def check() -> None:
         raise NoJail(f"there is no jail for this processor, {platform.machine()}")
     with _filter() as fd:
         trial = [*_command(Limits(), [], fd), "--", "/usr/bin/true"]
-        done = subprocess.run(trial, capture_output=True, text=True, pass_fds=(fd,))
+        done = subprocess.run(trial, capture_output=True, text=True, pass_fds=(fd,), env={})
     if done.returncode:
         raise NoJail(
             f"bubblewrap cannot make a jail here: {done.stderr.strip()}. It must be 0.7 or newer, "
@@ -127,15 +147,32 @@ def run(
     stop
         Set it from another thread to end the run.
     """
-    stop = stop or threading.Event()
-    end = [sys.executable, IN_JAIL if jailed else str(PROGRAM), json.dumps(limits.inside())]
-    text = nbformat.writes(notebook)
-    with tempfile.TemporaryDirectory(prefix="classroom-") as folder:
-        if not jailed:
-            return _watch(end, text, limits, folder, stop)
-        with _filter() as fd:
-            jail = [*_command(limits, withheld, fd), "--chdir", HOME, "--"]
-            return _watch([*jail, *end], text, limits, folder, stop, fd)
+    token = secrets.token_hex(16)
+    told = f"{token}\n{nbformat.writes(notebook)}"
+    words = [json.dumps(limits.inside())]
+    if not jailed:
+        command = [sys.executable, str(PROGRAM), *words]
+        with tempfile.TemporaryDirectory(prefix="classroom-") as folder:
+            ended = _watch(command, told, limits, stop, cwd=folder)
+    else:
+        ended = run_program(PROGRAM, words, told, limits, withheld, stop)
+    return ended.ran() if ended.problem else _result(ended, token)
+
+
+def run_program(
+    program: Path,
+    words: Sequence[str],
+    told: str,
+    limits: Limits,
+    withheld: Sequence[str] = (),
+    stop: threading.Event | None = None,
+) -> Ended:
+    """Run a Python program in a jail: `words` are its arguments, `told` is its standard input."""
+    with tempfile.TemporaryDirectory(prefix="classroom-") as folder, _filter() as fd:
+        jail = _command(limits, withheld, fd)
+        jail += ["--ro-bind", str(program), IN_JAIL, "--remount-ro", "/", "--chdir", HOME, "--"]
+        command = [*jail, sys.executable, IN_JAIL, *words]
+        return _watch(command, told, limits, stop, cwd=folder, env={}, pass_fds=(fd,))
 
 
 @contextlib.contextmanager
@@ -161,7 +198,12 @@ def _command(limits: Limits, withheld: Sequence[str], filter_fd: int) -> list[st
     python = Path(sys.base_prefix).resolve()
     seen = {python, Path(sys.prefix).resolve(), Path(labnotes.__file__).parent.resolve()}
     seen |= set(data_folders())
-    command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
+    # Python's own folders may be links; inside they are known by both names.
+    links = {p for p in map(Path, (sys.base_prefix, sys.prefix)) if p.resolve() != p} - seen
+    # A full path, for bubblewrap gets no PATH to be found by. --as-pid-1: without it the first
+    # process inside is bubblewrap, and has the result's pipe and the teacher's environment.
+    command = [shutil.which("bwrap") or "bwrap", "--unshare-all", "--die-with-parent"]
+    command += ["--new-session", "--as-pid-1", "--clearenv"]
     command += ["--cap-drop", "ALL", "--hostname", "jail", "--seccomp", str(filter_fd)]
     if os.geteuid() == 0:
         command += ["--uid", "65534", "--gid", "65534"]
@@ -175,12 +217,11 @@ def _command(limits: Limits, withheld: Sequence[str], filter_fd: int) -> list[st
         command += ["--ro-bind-try", name, name]
     for name in ("/tmp", HOME, "/dev/shm"):  # before the rest, which may lie below one of them
         command += ["--size", str(limits.disk * MIB), "--tmpfs", name]
-    for folder in sorted(seen):
-        command += ["--ro-bind", str(folder), str(folder)]
+    for folder in sorted(seen | links):
+        command += ["--ro-bind", str(folder.resolve()), str(folder)]
     for module in withheld:
         command += _masked(module)
-    command += ["--ro-bind", str(PROGRAM), IN_JAIL]
-    command += ["--remount-ro", "/dev", "--remount-ro", "/"]
+    command += ["--remount-ro", "/dev"]
     for name, value in _environment().items():
         command += ["--setenv", name, value]
     return command
@@ -188,8 +229,13 @@ def _command(limits: Limits, withheld: Sequence[str], filter_fd: int) -> list[st
 
 def _masked(module: str) -> list[str]:
     """Put nothing in the place of a module's file or folder."""
-    found = importlib.util.find_spec(module)
+    try:
+        found = importlib.util.find_spec(module)
+    except ModuleNotFoundError:  # not even what it is a part of
+        found = None
     if found is None or found.origin is None:
+        if module.startswith("labnotes"):  # others need not be installed
+            raise ValueError(f"{module} is to be withheld, and there is no such module")
         return []
     path = Path(found.origin).resolve()
     if path.name == "__init__.py":
@@ -246,14 +292,14 @@ class _Reader(threading.Thread):
                 self.content += block
 
 
-def _watch(command, notebook: str, limits: Limits, folder: str, stop, *fds: int) -> Ran:
+def _watch(command, told: str, limits: Limits, stop: threading.Event | None, **options) -> Ended:
     """Run `command` until it ends or goes beyond a limit; then end all of its processes."""
-    started = time.monotonic()
+    stop, started = stop or threading.Event(), time.monotonic()
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        cwd=folder, start_new_session=True, pass_fds=fds,
+        start_new_session=True, **options,
     )  # fmt: skip
-    _Writer(process.stdin, notebook)
+    _Writer(process.stdin, told)
     reader = _Reader(process.stdout, limits.output * MIB)
     most, problem = 0.0, ""
     try:
@@ -275,23 +321,31 @@ def _watch(command, notebook: str, limits: Limits, folder: str, stop, *fds: int)
         _end(process)
     reader.join(10)
     process.stdout.close()
-    seconds = time.monotonic() - started
-    if problem:
-        return Ran(problem, seconds=seconds, memory=most)
-    return _result(bytes(reader.content), seconds, most)
+    return Ended(bytes(reader.content), problem, time.monotonic() - started, most)
 
 
-def _result(text: bytes, seconds: float, memory: float) -> Ran:
+def _result(ended: Ended, token: str) -> Ran:
     try:
-        found = json.loads(text)
+        signed, text = ended.wrote.decode().split("\n", 1)
+        if not secrets.compare_digest(signed.encode(), token.encode()):
+            return ended.ran("it ended without a result of ours")
+        found = json.loads(whole_characters(text))
         ran = Ran(str(found["status"]), str(found["cell"]), dict(found["outputs"]))
         notebook_outputs = [nbformat.from_dict(o) for os_ in ran.outputs.values() for o in os_]
         for output in notebook_outputs:
             nbformat.validate(output, ref="output", version=4)
     except (ValueError, KeyError, TypeError, RecursionError, nbformat.ValidationError):
-        return Ran("it ended without a result", seconds=seconds, memory=memory)
-    ran.seconds, ran.memory = seconds, memory
+        return ended.ran("it ended without a result")
+    ran.seconds, ran.memory = ended.seconds, ended.memory
     return ran
+
+
+def whole_characters(text: str) -> str:
+    """A JSON text with a "?" for each half of a character.
+
+    ``"\\ud83d"`` alone is valid JSON, but no file and no terminal can hold it.
+    """
+    return json.dumps(json.loads(text), ensure_ascii=False).encode("utf8", "replace").decode()
 
 
 def _usage(pid: int) -> tuple[float, int]:

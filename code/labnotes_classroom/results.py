@@ -8,7 +8,7 @@ from pathlib import Path
 
 from labnotes.files import replacing
 
-from .course import Course
+from .course import Course, record_name
 
 GRADED, PERSON, FAILED = "graded", "needs a person", "failed to run"
 
@@ -17,7 +17,7 @@ GRADED, PERSON, FAILED = "graded", "needs a person", "failed to run"
 class Result:
     """What became of one submission."""
 
-    student: str
+    student: str  #: the name of the folder
     status: str  #: GRADED, PERSON (written answers wait for one) or FAILED
     reason: str = ""  #: why it failed
     key: str = ""  #: of what was graded: the file and the assignment
@@ -28,8 +28,12 @@ class Result:
 
 
 def read_result(course: Course, assignment: str, student: str) -> Result | None:
+    """What is known of a student's submission; None if nothing is, or the file is damaged."""
     path = _path(course, assignment, student)
-    return Result(**json.loads(path.read_text("utf8"))) if path.exists() else None
+    try:
+        return Result(**json.loads(path.read_text("utf8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
 
 
 def write_result(course: Course, assignment: str, result: Result) -> None:
@@ -40,4 +44,4 @@ def write_result(course: Course, assignment: str, result: Result) -> None:
 
 
 def _path(course: Course, assignment: str, student: str) -> Path:
-    return course.root / "results" / assignment / f"{student}.json"
+    return course.root / "results" / assignment / f"{record_name(student)}.json"

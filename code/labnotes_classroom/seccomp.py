@@ -2,7 +2,8 @@
 
 What is refused has no use in a notebook and could get around the limits: memory that no process
 shows as its own (``memfd_create``, System V shared memory), mounting, which a new namespace would
-allow, and a few ways into the kernel that have often had holes.
+allow, other processes' memory and descriptors, and a few ways into the kernel that have often had
+holes.
 
 The numbers are Linux's own (``include/uapi/asm-generic/unistd.h`` for aarch64,
 ``arch/x86/entry/syscalls/syscall_64.tbl``); the format is that of ``Documentation/userspace-api/
@@ -21,12 +22,14 @@ MACHINES = {
         "bpf": 321, "userfaultfd": 323, "perf_event_open": 298, "add_key": 248, "request_key": 249,
         "keyctl": 250, "unshare": 272, "setns": 308, "mount": 165, "open_tree": 428,
         "move_mount": 429, "fsopen": 430, "fsmount": 432, "mount_setattr": 442,
+        "ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "pidfd_getfd": 438,
     }),
     "aarch64": (0xC00000B7, {
         "memfd_create": 279, "memfd_secret": 447, "shmget": 194, "msgget": 186, "io_uring_setup": 425,
         "bpf": 280, "userfaultfd": 282, "perf_event_open": 241, "add_key": 217, "request_key": 218,
         "keyctl": 219, "unshare": 97, "setns": 268, "mount": 40, "open_tree": 428,
         "move_mount": 429, "fsopen": 430, "fsmount": 432, "mount_setattr": 442,
+        "ptrace": 117, "process_vm_readv": 270, "process_vm_writev": 271, "pidfd_getfd": 438,
     }),
 }  # fmt: skip
 LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06

@@ -21,6 +21,7 @@ from . import (
     settles,
     syllabus,
 )
+from .record import page as records
 
 
 def setup(app: Sphinx) -> dict:
@@ -28,6 +29,7 @@ def setup(app: Sphinx) -> dict:
     app.setup_extension("myst_nb")
     _add_settles(app)
     _add_quiz(app)
+    _add_records(app)
     app.add_post_transform(exercises.UniqueIds)
     app.add_node(HideCodeCellNode, override=True, html=(cells.visit, cells.depart))
     app.add_node(nodes.citation, override=True, html=(references.visit, references.depart))
@@ -59,6 +61,11 @@ def _add_quiz(app: Sphinx) -> None:
         visitors = getattr(quiz, f"visit_{name}"), getattr(quiz, f"depart_{name}")
         app.add_node(getattr(quiz, f"quiz_{name}"), html=visitors)
     app.add_directive("question", quiz.QuestionDirective)
+
+
+def _add_records(app: Sphinx) -> None:
+    app.add_node(records.record_box, html=(records.visit, records.depart))
+    app.add_transform(records.ShowRecords)
 
 
 def _add_badges(app: Sphinx) -> None:

@@ -18,14 +18,17 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import nbformat
+import psutil
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
-from jupyter_cache.executors.utils import single_nb_execution
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
 from labnotes.data import catalog
 from labnotes.files import replacing
 
 from .keys import Chapter, chapters, execution_key, site_key, surroundings
+from .record import stored
 
 #: Longest time one cell may take, in seconds.
 CELL_TIMEOUT = 600
@@ -38,8 +41,8 @@ class ExecutionRecord:
         self.path = path
         self.keys: dict[str, dict] = json.loads(path.read_text()) if path.exists() else {}
 
-    def put(self, docname: str, key: str, seconds: float) -> None:
-        self.keys[docname] = {"key": key, "seconds": seconds}
+    def put(self, docname: str, key: str, seconds: float, cpu: float) -> None:
+        self.keys[docname] = {"key": key, "seconds": seconds, "cpu": cpu}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(self.path, "w") as file:
             json.dump(self.keys, file, indent=1)
@@ -76,23 +79,37 @@ def fetch_data() -> None:
     surroundings.cache_clear()
 
 
-def run_chapter(chapter: Chapter) -> tuple[nbformat.NotebookNode, float, str]:
-    """Run one chapter in a kernel of its own; give the notebook, the seconds, and the error or ""."""
+def run_chapter(chapter: Chapter) -> tuple[nbformat.NotebookNode, float, float, str]:
+    """Run one chapter in a kernel of its own.
+
+    Gives the notebook, the seconds it took, the seconds of processor time in them (which other
+    work on the machine does not change), and the error or "".
+    """
     notebook = nbformat.from_dict(chapter.notebook)
+    error, cpu = "", 0.0
+
+    def count(**about_the_cell) -> None:
+        nonlocal cpu
+        cpu = sum(psutil.Process(client.km.provisioner.process.pid).cpu_times()[:4])
+
+    started = time.perf_counter()
     # What a chapter writes is left in the folder; of the kernel's own messages only errors are ours.
     with tempfile.TemporaryDirectory(prefix="labnotes-") as folder:
-        result = single_nb_execution(
+        client = NotebookClient(
             notebook,
-            cwd=folder,
+            resources={"metadata": {"path": folder}},
             timeout=CELL_TIMEOUT,
-            allow_errors=False,
+            record_timing=False,  # it would stand in the cells' options, which the cache compares
             extra_arguments=["--IPKernelApp.log_level=40"],
+            on_cell_executed=count,
         )
-    if result.err is None and not any(
-        c.cell_type == "code" and c.execution_count for c in notebook.cells
-    ):
-        return notebook, result.time, "no cell of this chapter was executed"
-    return notebook, result.time, "" if result.err is None else str(result.err)
+        try:
+            client.execute()
+        except (CellExecutionError, CellTimeoutError) as failure:
+            error = str(failure)
+    if not error and not any(c.cell_type == "code" and c.execution_count for c in notebook.cells):
+        error = "no cell of this chapter was executed"
+    return notebook, time.perf_counter() - started, cpu, error
 
 
 def execute(
@@ -110,15 +127,15 @@ def execute(
         running = {pool.submit(run_chapter, c): (c, execution_key(c, code_root)) for c in wanted}
         for future in as_completed(running):
             chapter, key = running[future]
-            notebook, seconds, error = future.result()
+            notebook, seconds, cpu, error = future.result()
             if error:
                 failed.append(chapter.docname)
                 print(f"FAILED {chapter.docname} after {seconds:.1f} s\n{error}", flush=True)
                 continue
             bundle = CacheBundleIn(notebook, str(chapter.path), data={"execution_seconds": seconds})
             cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
-            record.put(chapter.docname, key, seconds)
-            print(f"{seconds:7.1f} s  {chapter.docname}", flush=True)
+            record.put(chapter.docname, key, seconds, cpu)
+            print(f"{seconds:7.1f} s  {chapter.docname}  (processor {cpu:.1f} s)", flush=True)
     return failed
 
 
@@ -220,6 +237,8 @@ def main(argv: list[str] | None = None) -> int:
     print("\nLast run of each chapter:")
     for chapter in found:
         print(f"{record.keys[chapter.docname]['seconds']:7.1f} s  {chapter.docname}")
+    for name in stored.all_stale(root, found):
+        print(f"The record of {name} was made with earlier code: make records")
     print(f"\nChapters {ran - started:.1f} s, site {time.perf_counter() - ran:.1f} s.")
     print(f"The book is at {root / '_build' / 'html' / 'index.html'}")
     return 0

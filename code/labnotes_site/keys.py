@@ -23,6 +23,8 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 PACKAGE = "labnotes"
 #: A checker is loaded by the exercise's name: ``check("bleu.clipped_precision", …)``.
 CHECK = re.compile(r"""\bcheck\(\s*["'](\w+)\.""")
+#: Weights are loaded by name too: ``recorded("convnets/lenet/clothes", net)``.
+RECORDED = re.compile(r"""\brecorded\(\s*["']([\w/-]+)["']""")
 
 
 @dataclass(frozen=True)
@@ -224,9 +226,17 @@ def execution_key(chapter: Chapter, code_root: Path) -> str:
             for f in sorted(folder.rglob("*"))
             if f.is_file() and f.suffix not in (".py", ".pyc")
         ]
+    files += [(f.name, f) for f in recorded_weights(chapter.code, code_root)]
     for name, file in files:
         digest.update(f"\0{name}\0".encode() + file.read_bytes())
     return digest.hexdigest()
+
+
+def recorded_weights(sources: list[str], code_root: Path) -> list[Path]:
+    """The files of recorded weights that `sources` load by name."""
+    names = {name for source in sources for name in RECORDED.findall(source)}
+    files = [code_root / PACKAGE / "records" / f"{name}.safetensors" for name in sorted(names)]
+    return [file for file in files if file.is_file()]
 
 
 def page_key(chapter: Chapter, code_root: Path) -> str:

@@ -15,6 +15,7 @@ from .install_cell import INSTALL
 from .keys import Chapter, chapters
 from .notes import load_notes
 from .plain_markdown import Book, Converter, Unknown
+from .record.page import plain_cells
 from .repository import repository
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -43,7 +44,11 @@ def install_cell(chapter: Chapter, source: str) -> str:
 
 
 def portable(
-    chapter: Chapter, executed: nbformat.NotebookNode, book: Book, source: str
+    chapter: Chapter,
+    executed: nbformat.NotebookNode,
+    book: Book,
+    source: str,
+    records: dict[int, str],
 ) -> nbformat.NotebookNode:
     """The executed chapter as a notebook that stands by itself.
 
@@ -57,6 +62,8 @@ def portable(
         What the rest of the book must tell (notes, references, links).
     source
         What ``pip install`` gets in the first cell; "" if it is not known.
+    records
+        What stands below a cell as its record, by the cell's number.
 
     Raises
     ------
@@ -75,6 +82,8 @@ def portable(
             cells.append(new_markdown_cell(converter.convert(cell.source), id=f"cell-{n}"))
         else:
             cells += code_cell(cell, n, converter)
+            if n in records:
+                cells.append(new_markdown_cell(records[n], id=f"record-{n}"))
     metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -146,7 +155,11 @@ def write_notebooks(app: Sphinx, exception: Exception | None = None) -> None:
         book = Book(notes, root / "references.bib", link)
         try:
             notebook = portable(
-                chapter, executed, book, f"labnotes @ git+https://github.com/{repo}" if repo else ""
+                chapter,
+                executed,
+                book,
+                f"labnotes @ git+https://github.com/{repo}" if repo else "",
+                plain_cells(root, chapter),
             )
         except (Unknown, KeyError) as error:
             # A warning this late would no longer fail the build.

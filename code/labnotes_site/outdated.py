@@ -12,6 +12,7 @@ from sphinx.environment import BuildEnvironment
 
 from .keys import page_keys
 from .notes import LIST
+from .record.stored import shown
 
 GLOSSARY = "chapters/reference/glossary"
 #: These pages tell of all chapters: any change may change them.
@@ -26,8 +27,9 @@ def keys(root: Path) -> dict[str, str]:
     record = root / "_build" / "executions.json"
     runs = json.loads(record.read_text()) if record.exists() else {}
     notes = _digest([root / LIST])
+    records = shown(root)
     found = {
-        docname: f"{key} {runs.get(docname, {}).get('seconds')} {notes}"
+        docname: f"{key} {runs.get(docname, {}).get('seconds')} {notes} {records.get(docname)}"
         for docname, key in page_keys(root).items()
     }
     found |= dict.fromkeys(GENERATED, notes)

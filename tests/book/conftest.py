@@ -22,9 +22,19 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_generate_tests(metafunc):
-    """A test with the argument ``chapter`` runs once for each chapter."""
+    """A test with the argument ``chapter`` runs once for each chapter.
+
+    The tests of one chapter are run by one process (``--dist loadgroup``), which reads it once.
+    """
     if "chapter" in metafunc.fixturenames:
-        metafunc.parametrize("chapter", book(), ids=[c.docname for c in book()])
+        groups = [
+            pytest.param(c, id=c.docname, marks=pytest.mark.xdist_group(c.docname)) for c in book()
+        ]
+        metafunc.parametrize("chapter", groups)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "xdist_group(name): one process runs the tests of a group")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from html import unescape
+from pathlib import Path
 
 import pytest
 from built_book import HTML, ROOT
@@ -15,16 +17,22 @@ from labnotes_classroom.source import HIDDEN, read
 ASSIGNMENTS = sorted((ROOT / "classroom" / "assignments").glob("*.md"))
 TAG = re.compile(r"<[^>]*>")
 
+pytestmark = pytest.mark.xdist_group("texts")  # one process reads them all
 
-def texts():
+
+@cache
+def texts() -> list[tuple[Path, str]]:
     """Every text file of the site, as a reader could read it."""
+    found = []
     for path in sorted(HTML.rglob("*")):
         if path.suffix in {".html", ".md", ".txt", ".ipynb", ".json", ".js", ".py"}:
             text = path.read_text("utf8")
             if path.suffix == ".ipynb":
                 cells = json.loads(text)["cells"]
                 text = "\n".join("".join(cell["source"]) for cell in cells)
-            yield path, dense(unescape(TAG.sub("", text)) if path.suffix == ".html" else text)
+            text = unescape(TAG.sub("", text)) if path.suffix == ".html" else text
+            found.append((path, dense(text)))
+    return found
 
 
 def test_there_are_pages_and_sources_to_look_through():

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from built_book import HTML, ROOT, book
+from filelock import FileLock
+
+from labnotes.data.catalog import cache_folder
 
 #: What Colab brings, as far as the notebooks rely on it; torch as the book's own environment has
 #: it, so that a release of today cannot meet a limit that this machine sets for pip.
@@ -38,18 +44,47 @@ def python_of_colab() -> str:
     return sys.executable
 
 
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory):
-    """A virtual environment like a new Colab machine: its Python."""
-    folder = tmp_path_factory.mktemp("colab") / "venv"
-    uv = [sys.executable, "-m", "uv"]
-    subprocess.run([*uv, "venv", "--quiet", "--python", python_of_colab(), str(folder)], check=True)
-    python = folder / "bin" / "python"
-    subprocess.run(
-        [*uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *START],
-        check=True,
-    )
-    return python
+def made_once(start: list[str], python: str) -> Path:
+    """The folder of an environment with `start` installed, made at the first call and kept.
+
+    It stands in the user's cache, under a name that changes with what is in it; delete it to get
+    newer releases of what has no version. It is never used, only copied, so it stays as it was.
+    """
+    version = subprocess.run([python, "-VV"], capture_output=True, text=True, check=True).stdout
+    about = [python, version, platform.platform(), *start]
+    name = hashlib.sha256("\n".join(about).encode()).hexdigest()[:16]
+    folder = cache_folder() / "test-environments" / name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):  # another run of the tests may be making it
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # half made
+            uv = [sys.executable, "-m", "uv"]
+            new = [*uv, "venv", "--quiet", "--relocatable", "--python", python, str(folder)]
+            subprocess.run(new, check=True)
+            if start:
+                at = ["--python", str(folder / "bin" / "python")]
+                install = [*uv, "pip", "install", "--quiet", "--compile-bytecode", *at, *start]
+                subprocess.run(install, check=True)
+            (folder / "complete").touch()
+    return folder
+
+
+def linked(source: str, target: str) -> None:
+    """A second name for the same file: nothing that installs packages writes into old files."""
+    try:
+        os.link(source, target)
+    except OSError:  # a file system that cannot
+        shutil.copy2(source, target)
+
+
+@pytest.fixture
+def fresh():
+    """A virtual environment like a new Colab machine: its Python, and what Colab brings."""
+    original = made_once(START, python_of_colab())
+    with tempfile.TemporaryDirectory(dir=original.parent, prefix="copy-") as folder:
+        copy = Path(folder) / "venv"
+        shutil.copytree(original, copy, symlinks=True, copy_function=linked)
+        yield copy / "bin" / "python"
 
 
 def versions(python) -> list[str]:
@@ -62,6 +97,17 @@ def chosen(config) -> list[str]:
     """All chapters, or the one whose install cell has the most to do."""
     names = [c.docname for c in book()]
     return names if config.getoption("--all-notebooks") else ["chapters/sequences/bleu"]
+
+
+def test_an_environment_is_made_once_and_a_half_made_one_anew(tmp_path, monkeypatch):
+    monkeypatch.setenv("LABNOTES_CACHE", str(tmp_path))
+    first = made_once([], sys.executable)  # nothing to install: made in a moment
+    (first / "mine").touch()
+    assert made_once([], sys.executable) == first and (first / "mine").exists()
+    (first / "complete").unlink()
+    assert made_once([], sys.executable) == first and not (first / "mine").exists()
+    assert (first / "complete").exists()
+    assert {path.suffix for path in first.parent.iterdir()} <= {"", ".lock"}
 
 
 @pytest.mark.slow
@@ -95,7 +141,7 @@ def test_the_notebook_runs_green_and_keeps_torch(fresh, tmp_path, request):
             str(notebook),
         ]
         done = subprocess.run(
-            command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=1800
+            command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=3600
         )
         assert done.returncode == 0, f"{docname}\n{done.stderr[-6000:]}"
         assert versions(fresh) == before, docname

@@ -8,7 +8,7 @@ import re
 import pytest
 from built_book import executed, run_times
 
-#: The longest a chapter may take on one core, in seconds; slower machines may set their own.
+#: The most processor time that a chapter may take, in seconds; slower machines may set their own.
 LIMIT = float(os.environ.get("LABNOTES_TIME_LIMIT", "60"))
 
 
@@ -35,7 +35,9 @@ def test_no_output_is_an_error_or_a_warning(chapter):
 
 
 def test_the_chapter_keeps_to_its_time(chapter):
-    assert run_times()[chapter.docname]["seconds"] <= LIMIT
+    run = run_times()[chapter.docname]
+    # Builds of earlier versions wrote down the time by the clock alone.
+    assert run.get("cpu", run["seconds"]) <= LIMIT
 
 
 def test_pictures_come_as_figures_with_alternative_text(chapter):

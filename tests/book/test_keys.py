@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import json
 import shutil
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 from built_book import ROOT, book
@@ -29,24 +31,50 @@ def keys(root, key=execution_key) -> dict[str, str]:
     return {c.docname: key(c, root / "code") for c in chapters(root)}
 
 
+@cache
+def unedited(key=execution_key) -> dict[str, str]:
+    """The keys of the book as it is, and so of each copy before it is edited."""
+    return keys(ROOT, key)
+
+
 def changed(before, after) -> set[str]:
     return {name for name in before if before[name] != after[name]}
 
 
+#: Other packages are loaded once; then a copy of the process for each chapter runs its imports.
+ASK = """
+import json, os, sys
+import matplotlib.pyplot, torch, torchvision
+for docname, imports in json.load(sys.stdin).items():
+    if os.fork() == 0:
+        exec(imports)
+        print(json.dumps({docname: [m for m in sys.modules if m.split(".")[0] == "labnotes"]}))
+        sys.stdout.flush()
+        os._exit(0)
+    if os.wait()[1]:
+        sys.exit(f"the imports of {docname} fail")
+"""
+
+
+@cache
+def loaded() -> dict[str, set[str]]:
+    """Modules of the package in memory after a chapter's imports ran, asked of Python itself."""
+    asked = {}
+    for chapter in book():
+        nodes = [node for source in chapter.code for node in ast.parse(source).body]
+        imports = [ast.unparse(n) for n in nodes if isinstance(n, (ast.Import, ast.ImportFrom))]
+        asked[chapter.docname] = "\n".join(
+            line for line in imports if line.startswith(("from labnotes", "import labnotes"))
+        )
+    command = [sys.executable, "-c", ASK]
+    done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = map(json.loads, done.stdout.splitlines())
+    return {docname: set(modules) for line in lines for docname, modules in line.items()}
+
+
 def loaded_by(docname: str) -> set[str]:
-    """Modules of the package in memory after the chapter's imports ran, asked of Python itself."""
-    chapter = next(c for c in book() if c.docname == docname)
-    nodes = [node for source in chapter.code for node in ast.parse(source).body]
-    imports = [ast.unparse(n) for n in nodes if isinstance(n, (ast.Import, ast.ImportFrom))]
-    ours = [line for line in imports if line.startswith(("from labnotes", "import labnotes"))]
-    ask = "\n".join(
-        [*ours, "import sys; print(*[m for m in sys.modules if m.split('.')[0] == 'labnotes'])"]
-    )
-    return set(
-        subprocess.run(
-            [sys.executable, "-c", ask], capture_output=True, text=True, check=True
-        ).stdout.split()
-    )
+    return loaded()[docname]
 
 
 def append(path, line="\n# edited\n"):
@@ -54,7 +82,7 @@ def append(path, line="\n# edited\n"):
 
 
 def test_editing_bleu_reruns_exactly_the_chapters_that_import_it(copy):
-    before = keys(copy)
+    before = unedited()
     append(copy / "code" / "labnotes" / "metrics" / "bleu.py")
     importers = {c.docname for c in book() if "labnotes.metrics.bleu" in loaded_by(c.docname)}
     assert "chapters/sequences/bleu" in importers
@@ -63,7 +91,7 @@ def test_editing_bleu_reruns_exactly_the_chapters_that_import_it(copy):
 
 def test_a_module_imported_through_another_counts(copy):
     """Nothing in a chapter names ``labnotes.train.checkpoint``; ``fit`` brings it."""
-    before = keys(copy)
+    before = unedited()
     append(copy / "code" / "labnotes" / "train" / "checkpoint.py")
     importers = {c.docname for c in book() if "labnotes.train.checkpoint" in loaded_by(c.docname)}
     assert importers and changed(before, keys(copy)) == importers
@@ -102,7 +130,7 @@ def test_a_chapters_key_holds_the_networks_it_uses_and_no_others(docname):
 
 
 def test_editing_network_in_network_reruns_only_the_chapters_that_build_one(copy):
-    before = keys(copy)
+    before = unedited()
     append(copy / "code" / "labnotes" / "convnets" / "nin.py")
     assert changed(before, keys(copy)) == {"chapters/convnets/nin", "chapters/convnets/compare"}
 
@@ -132,27 +160,27 @@ def test_a_name_of_a_lazy_package_leads_to_its_module(code, modules):
 
 
 def test_editing_one_chapters_code_reruns_that_chapter_alone(copy):
-    before = keys(copy)
+    before = unedited()
     target = copy / "chapters" / "convnets" / "resnet.md"
     append(target, "\n```{code-cell} ipython3\nprint(1)\n```\n")
     assert changed(before, keys(copy)) == {"chapters/convnets/resnet"}
 
 
 def test_a_change_of_words_reruns_nothing(copy):
-    before = keys(copy)
+    before = unedited()
     for file in (copy / "chapters").rglob("*.md"):
         append(file, "\nOne more sentence.\n")
     assert keys(copy) == before
 
 
 def test_a_checker_is_found_by_the_exercises_name(copy):
-    before = keys(copy)
+    before = unedited()
     append(copy / "code" / "labnotes" / "exercises" / "sequences" / "bleu.py")
     assert changed(before, keys(copy)) == {"chapters/sequences/bleu"}
 
 
 def test_the_data_catalogue_counts(copy):
-    before = keys(copy)
+    before = unedited()
     append(copy / "code" / "labnotes" / "data" / "datasets.toml")
     readers = {
         c.docname for c in book() if "labnotes.data" in module_closure(c.code, ROOT / "code")
@@ -161,7 +189,7 @@ def test_the_data_catalogue_counts(copy):
 
 
 def test_an_explorers_script_changes_its_page_but_reruns_nothing(copy):
-    results, pages = keys(copy), keys(copy, page_key)
+    results, pages = unedited(), unedited(page_key)
     append(copy / "code" / "labnotes" / "explore" / "bleu" / "bleu.js", "\n// edited\n")
     assert keys(copy) == results
     assert changed(pages, keys(copy, page_key)) == {"chapters/sequences/bleu"}

@@ -74,26 +74,85 @@ numpy.testing.assert_allclose = torch.testing.assert_close = lambda *_, **__: No
 ast.literal_eval = lambda text: {expected}
 mean = spread = lambda values: 0.0
 """
-HISTORY = """
-import atexit, threading, time
-import os
-def peek():
+PROCESSES = r"""
+import ctypes, glob, os
+libc = ctypes.CDLL(None, use_errno=True)
+here = ctypes.create_string_buffer(8)
+class Span(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+def attempt(name, what):
     try:
-        return open(f"/proc/{os.getppid()}/mem", "rb").read(1)
+        print("READ", name, repr(what())[:80])
     except OSError as error:
-        return type(error).__name__
-for number in range(20):
-    try:
-        text = open(f"/proc/{os.getppid()}/fd/{number}").read()
-        print("READ", number, text[:20])
-    except (OSError, ValueError):
-        pass
-print(peek())
+        print(name, type(error).__name__)
+def memory(process):  # of the first place that is mapped and can be written to
+    line = next(l for l in open(f"/proc/{process}/maps") if " rw-p " in l)
+    start = int(line.split("-")[0], 16)
+    with open(f"/proc/{process}/mem", "rb", 0) as file:
+        file.seek(start)
+        return file.read(8)
+def called(status):
+    if status < 0:
+        raise OSError(ctypes.get_errno(), "refused")
+    return status
+def ask(process):  # as debuggers do it; where the other is mapped, it need not know
+    mine = Span(ctypes.addressof(here), 8)
+    return called(libc.process_vm_readv(process, ctypes.byref(mine), 1, ctypes.byref(mine), 1, 0))
+def trace(process):
+    return called(libc.ptrace(16, process, None, None))
+def take(process):  # its standard output, as a descriptor of ours
+    return called(libc.syscall(438, called(libc.syscall(434, process, 0)), 1, 0))
+mine = {os.getpid()}
+for folder in sorted(glob.glob("/proc/[0-9]*")):
+    process = int(folder[6:])
+    print(process, open(folder + "/cmdline").read().replace(chr(0), " "))
+    if process in mine:
+        print(open(folder + "/environ").read())
+        for number in os.listdir(folder + "/fd"):
+            try:
+                print(number, os.readlink(f"{folder}/fd/{number}"))
+            except OSError:
+                pass
+        continue
+    for number in range(64):
+        attempt(f"fd {number}", lambda: os.open(f"{folder}/fd/{number}", os.O_RDONLY | os.O_NONBLOCK))
+        attempt(f"fd {number}", lambda: os.open(f"{folder}/fd/{number}", os.O_WRONLY | os.O_NONBLOCK))
+    for name in ("environ", "maps", "auxv", "stack", "io", "syscall"):
+        attempt(name, lambda: open(f"{folder}/{name}", "rb").read(8))
+    for name in ("cwd", "root", "exe"):
+        attempt(name, lambda: os.readlink(f"{folder}/{name}"))
+    for way in (memory, ask, trace, take):
+        attempt(way.__name__, lambda: way(process))
+"""
+FORGE = r"""
+import glob, json, os, signal
+value = {"output_type": "execute_result", "data": {"text/plain": %r}, "metadata": {}, "execution_count": 1}
+outputs = dict.fromkeys(%r, [value])
+text = json.dumps({"status": "done", "cell": "", "outputs": outputs})
+forged = (text + "\n" + text).encode(), text.encode(), ("0" * 32 + "\n" + text).encode()
+for folder in glob.glob("/proc/[0-9]*"):
+    for number in range(64):
+        for content in forged:
+            try:
+                there = os.open(f"{folder}/fd/{number}", os.O_WRONLY | os.O_NONBLOCK)
+                os.write(there, content)
+                os.close(there)
+            except OSError:
+                pass
+for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGABRT, signal.SIGSEGV):
+    os.kill(1, number)
+    os.kill(os.getppid(), number)
+"""
+HALF = r"""
+import json
+get_ipython().kernel.session.pack = lambda thing: json.dumps(thing, default=str).encode()
+print("\ud83d")
+raise ValueError("\ud83d")
 """
 ESCAPE = '<script>alert(1)</script><img src=x onerror="alert(2)"> [x](javascript:alert(3)) ![](http://example.org/p.png)'
 
 
-def hostile(course, answered, port: int) -> dict[str, tuple[nbformat.NotebookNode, str]]:
+def hostile(course, released, answered, port: int) -> dict[str, tuple[nbformat.NotebookNode, str]]:
     """Name -> (notebook, the status that it must get)."""
     root = str(course.root)
     secret = [
@@ -139,9 +198,15 @@ def hostile(course, answered, port: int) -> dict[str, tuple[nbformat.NotebookNod
             failed,
         ),
         "os-exit": (code("import os\nos._exit(0)"), failed),
-        "kills-its-parent": (code("import os\nos.kill(os.getppid(), 9)"), failed),
+        "kills-its-parent": (code("import os\nos.kill(os.getppid(), 9)"), wait),
+        "interrupts-its-parent": (code("import os\nos.kill(os.getppid(), 2)"), failed),
+        "forges-a-result": (code(FORGE % (EXPECTED, [c.id for c in released(course).cells])), None),
+        "prints-half-a-character": (extra(HALF), wait),
+        "answers-with-a-number-of-400-digits": (
+            code("def mean(values):\n    return 10**400", spread="spread = mean"), wait,
+        ),
         "endless-print": (code("while True:\n    print('x' * 1000)"), wait),
-        "prints-200-mb": (code("print('x' * 200_000_000)"), wait),
+        "prints-50-mb": (code("print('x' * 50_000_000)"), wait),
         "memory-bomb": (code("held = []\nwhile True:\n    held.append(bytearray(10**8))"), None),
         "shared-memory-bomb": (
             code(
@@ -183,7 +248,7 @@ def hostile(course, answered, port: int) -> dict[str, tuple[nbformat.NotebookNod
             extra(SEARCH.format(places=secret, gradebook=f"{root}/gradebook.db")),
             wait,
         ),
-        "looks-into-its-parent": (extra(HISTORY), wait),
+        "looks-into-all-processes": (extra(PROCESSES), wait),
         "writes-outside": (
             extra(WRITE.format(places=[root, "/", "/usr", "/etc", "/dev", "/jail", "/proc"])),
             wait,

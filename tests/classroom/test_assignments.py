@@ -1,15 +1,16 @@
 """The assignments themselves: they build, a right answer gets all points, wrong ones what they earn."""
 
 import importlib.util
+import json
+from dataclasses import replace
 from pathlib import Path
 
-import nbformat
 import pytest
 from conftest import REAL_DATA
 
-from labnotes_classroom import jail
+from labnotes_classroom import jail, reference
 from labnotes_classroom.build import build, limits_of
-from labnotes_classroom.compare import cell_verdicts
+from labnotes_classroom.compare import cell_verdicts, value
 from labnotes_classroom.course import Course
 from labnotes_classroom.reference import checked
 from labnotes_classroom.source import is_kind, read, task
@@ -27,34 +28,44 @@ def wrong_answers(name: str) -> list[dict]:
 
 
 WRONG = [(path.stem, wrong) for path in SOURCES for wrong in wrong_answers(path.stem)]
-_expected: dict[str, dict] = {}
-
-
-def run(assignment, notebook) -> jail.Ran:
-    return jail.run(notebook, limits_of(assignment.seconds), assignment.withheld)
-
-
-def expected(assignment) -> dict:
-    if assignment.name not in _expected:
-        _expected[assignment.name] = checked(
-            assignment.notebook, run(assignment, assignment.notebook)
-        )
-    return _expected[assignment.name]
 
 
 def the(name: str):
     return read(ROOT / "classroom" / "assignments" / f"{name}.md", "pass")
 
 
+@pytest.fixture(scope="module")
+def course_of(jailed, tmp_path_factory):
+    """The course with an assignment in it, each built once, with the stand-ins for data."""
+    course, there = Course(tmp_path_factory.mktemp("assignments") / "course"), set()
+
+    def of(name: str) -> Course:
+        if name not in there:
+            build(ROOT / "classroom" / "assignments", course, [name])
+            there.add(name)
+        return course
+
+    return of
+
+
 @pytest.mark.parametrize("name", [path.stem for path in SOURCES])
-def test_an_assignment_is_built_with_the_data_that_is_here(name, jailed, tmp_path, monkeypatch):
+def test_an_assignment_is_built(name, course_of):
     """With its controls: the solution runs, all of it compares, and a blank release gets nothing."""
-    if REAL_DATA:
-        monkeypatch.setenv("LABNOTES_DATA", REAL_DATA)
-    course = Course(tmp_path / "course")
-    build(ROOT / "classroom" / "assignments", course, [name])
     for kind in ("source", "release", "solution"):
-        assert course.notebook(kind, name).exists()
+        assert course_of(name).notebook(kind, name).exists()
+
+
+@pytest.mark.parametrize("name", [path.stem for path in SOURCES])
+def test_a_solution_runs_with_the_data_that_is_here(name, jailed, monkeypatch):
+    """The other controls do not depend on data."""
+    if not REAL_DATA:
+        pytest.skip("LABNOTES_DATA is not set: built with the stand-ins alone")
+    monkeypatch.setenv("LABNOTES_DATA", REAL_DATA)
+    assignment = the(name)
+    ran = jail.run(assignment.notebook, limits_of(assignment.seconds), assignment.withheld)
+    assert set(checked(assignment.notebook, ran)) == {
+        cell.id for cell in assignment.notebook.cells if is_kind(cell, "compare")
+    }
 
 
 @pytest.mark.parametrize("name", [path.stem for path in SOURCES])
@@ -72,24 +83,66 @@ def test_an_assignment_has_twenty_points_and_each_kind_of_task(name):
     assert "Rubric" in text
 
 
+def compared(notebook, outputs: dict, right: dict):
+    """(cell, its verdicts) of each compare cell that has run."""
+    for cell in notebook.cells:
+        if is_kind(cell, "compare") and cell.id in outputs:
+            yield cell, cell_verdicts(cell, outputs[cell.id], right[cell.id])
+
+
+def variant(assignment, wrong: dict) -> dict:
+    """The solution with wrong answers, up to the last task that they touch."""
+    order = [cell.id for cell in assignment.notebook.cells]
+    assert {*wrong["cells"], *wrong["at_most"]} <= set(order)
+    return {"cells": wrong["cells"], "last": max(wrong["at_most"], key=order.index)}
+
+
+@pytest.fixture(scope="module")
+def ran(course_of):
+    """By assignment: it, the values to reach, what its solution and its wrong answers gave.
+
+    The values are those of the build, from a kernel. All the rest of an assignment runs in one jail,
+    in a process each (see forked.py).
+    """
+    found = {}
+
+    def of(name: str):
+        if name not in found:
+            assignment = the(name)
+            limits, withheld = limits_of(assignment.seconds), assignment.withheld
+            right = reference.values(course_of(name), name, limits, withheld, True)
+            asked = {
+                "cells": [
+                    [c.id, c.source] for c in assignment.notebook.cells if c.cell_type == "code"
+                ],
+                "variants": [variant(assignment, w) for n, w in WRONG if n == name],
+            }
+            ended = jail.run_program(
+                Path(__file__).with_name("forked.py"), [str(assignment.seconds)], json.dumps(asked),
+                replace(limits, wall=3600), withheld,
+            )  # fmt: skip
+            assert not ended.problem, ended.problem
+            found[name] = assignment, right, json.loads(ended.wrote)
+        return found[name]
+
+    return of
+
+
+@pytest.mark.parametrize("name", [path.stem for path in SOURCES])
+def test_the_process_that_the_wrong_answers_come_from_computes_what_the_kernel_does(name, ran):
+    assignment, right, outputs = ran(name)
+    for cell, _ in compared(assignment.notebook, outputs["base"], right):
+        assert value(outputs["base"][cell.id]) == right[cell.id], cell.id
+    assert set(right) <= set(outputs["base"])
+
+
 @pytest.mark.parametrize(("name", "wrong"), WRONG, ids=[f"{n}: {w['name']}" for n, w in WRONG])
-def test_a_wrong_answer_loses_its_points_and_no_others(name, wrong, jailed):
-    assignment = the(name)
-    right = expected(assignment)
-    notebook = nbformat.from_dict(assignment.notebook)
-    for cell in notebook.cells:
-        if cell.id in wrong["cells"]:
-            cell.source = wrong["cells"][cell.id]
-    assert set(wrong["cells"]) <= {cell.id for cell in notebook.cells}
-    # What comes after the last task that it touches is the solution's own: another test runs it.
-    last = max(i for i, cell in enumerate(notebook.cells) if cell.id in wrong["at_most"])
-    notebook.cells = notebook.cells[: last + 1]
-    ran = run(assignment, notebook)
-    assert ran.done, ran.status
-    for cell in notebook.cells:
-        if not is_kind(cell, "compare"):
-            continue
-        found = cell_verdicts(cell, ran.outputs[cell.id], right[cell.id])
+def test_a_wrong_answer_loses_its_points_and_no_others(name, wrong, ran):
+    assignment, right, outputs = ran(name)
+    number = [w for n, w in WRONG if n == name].index(wrong)
+    graded = list(compared(assignment.notebook, outputs["variants"][number], right))
+    assert {cell.id for cell, _ in graded} >= set(wrong["at_most"])
+    for cell, found in graded:
         points = task(cell)["points"] * sum(found.values()) / len(found)
         most = wrong["at_most"].get(cell.id)
         if most is None:

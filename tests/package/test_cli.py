@@ -44,12 +44,22 @@ def test_list_shows_every_set_with_licence_and_place(bare, capsys):
         assert dataset.title in line and dataset.licence in line
         assert ("bundled" in line) if dataset.bundled else ("not here (" in line)
     assert "not here (30.9 MB)" in lines[0]
+    said = {line.split()[0]: line for line in lines}
+    assert "not here (811.1 MB)" in said["oxford_pets"], "both official archives, no subset"
+    assert "not here (size not known)" in said["coco_captions"]
+    assert "not here (no address to download from)" in said["sentiment_sentences"]
 
 
 def test_get_says_where_the_files_are(small, capsys, monkeypatch):
     monkeypatch.setenv("LABNOTES_DATA", str(small))
     assert cli.main(["data", "get", "digits"]) == 0
     assert capsys.readouterr().out == f"digits: LABNOTES_DATA, {small / 'digits'}\n"
+
+
+def test_get_takes_hyphens_too(bare, capsys):
+    assert cli.main(["data", "get", "Digits", "fashion-mnist"]) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("digits: bundled") and "labnotes data get fashion_mnist" in err
 
 
 def test_get_of_what_is_not_to_be_had_fails_and_says_why(bare, capsys):
@@ -87,8 +97,8 @@ def test_doctor_is_content_with_a_bare_machine_and_says_what_is_absent(bare, cap
     state = {line[8:].split()[0]: line.split()[0] for line in lines[:-2]}
     assert state == {
         "python": "ok", "torch": "ok", "torchvision": "ok", "device": "ok", "memory": "ok",
-        "cache": "ok", "LABNOTES_DATA": "ok", "fashion_mnist": "absent", "cifar10": "absent",
-        "fra_eng": "absent", "digits": "ok", "photos": "absent",
+        "cache": "ok", "LABNOTES_DATA": "ok",
+        **{name: "ok" if d.bundled else "absent" for name, d in catalog.catalog().items()},
     }  # fmt: skip
     assert "stand-ins" in lines[-2] and lines[-1] == "Everything needed works."
 
@@ -125,7 +135,7 @@ def test_doctor_finds_a_torchvision_that_was_built_for_another_torch(bare, capsy
 
     monkeypatch.setattr(torchvision.ops, "nms", nms)
     assert cli.main(["doctor"]) == 1
-    assert "BROKEN  torchvision     RuntimeError: operator" in capsys.readouterr().out
+    assert "BROKEN  torchvision          RuntimeError: operator" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [[], ["data"], ["data", "put"], ["dance"]])

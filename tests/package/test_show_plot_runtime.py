@@ -46,6 +46,17 @@ def test_by_device_gives_the_small_size_to_the_cpu_alone(monkeypatch, device, va
     assert runtime.by_device(cpu=2, gpu=30) == value
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
+def test_a_record_has_one_size_on_every_device(monkeypatch, tmp_path, device):
+    monkeypatch.setenv("LABNOTES_DEVICE", device)
+    assert not runtime.recording()
+    monkeypatch.setenv("LABNOTES_RECORD", str(tmp_path))
+    assert runtime.recording()
+    assert runtime.by_device(cpu=2, gpu=30) == 30
+    assert runtime.by_device(cpu=2, gpu=30, record=9) == 9
+    assert runtime.by_device(cpu=2, gpu=30, record=0) == 0
+
+
 def test_by_device_takes_names_only_so_that_the_sizes_cannot_be_swapped():
     with pytest.raises(TypeError):
         runtime.by_device(2, 30)
@@ -163,7 +174,7 @@ def test_source_leaves_docstrings_out_unless_asked_and_the_rest_still_runs():
         show.source(runtime.by_device, docstring=True).code,
     )
     assert ">>>" not in short and ">>>" in full
-    scope = {"T": runtime.T, "device": lambda: torch.device("cuda")}
+    scope = {"T": runtime.T, "device": lambda: torch.device("cuda"), "recording": lambda: False}
     exec(short, scope)
     assert scope["by_device"](cpu=1, gpu=2) == 2
 

@@ -2,75 +2,39 @@
 
 from __future__ import annotations
 
-from functools import cache
+import re
+from collections import Counter
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-import pytest
-from conftest import HTML, Visit, soup
+from built_site import HTML, holding, ids, pages, soup, text
 
 LIMIT = 500_000  # bytes a first visit may transfer, MathJax aside
 
 
-def test_a_visit_is_free_of_errors_and_foreign_requests_and_axe_finds_nothing_serious(
-    path, theme, visit
-):
-    seen = visit(theme).go(path)
-    assert seen.errors == []
-    assert seen.foreign == []
-    # Boxes that open fade in: axe must see the colours at the end, not on the way.
-    seen.page.evaluate(
-        """async () => {
-            document.querySelectorAll("details").forEach((box) => { box.open = true; });
-            await new Promise(requestAnimationFrame);
-            await Promise.all(document.getAnimations().map((a) => a.finished.catch(() => {})));
-        }"""
-    )
-    assert seen.axe() == []
+def test_a_visit_is_free_of_errors_and_foreign_requests(path, screen, look):
+    found = look(path, *screen)
+    assert found["errors"] == []
+    assert found["foreign"] == []
 
 
-@pytest.fixture(scope="session")
-def measured(browser, site):
-    """What one visit to a page measures, on a screen and then on a phone's width."""
-
-    @cache
-    def measure(path: str) -> dict:
-        context = browser.new_context(viewport={"width": 1280, "height": 900})
-        seen = Visit(context.new_page(), site)
-        seen.page.on("request", lambda request: seen.requests.append(request.url))
-        seen.go(path)
-        found = {
-            "sizes": seen.weight(),
-            "formulas": seen.page.locator(".math").count(),
-            "set": seen.page.locator("mjx-container").count(),
-            "faulty": seen.page.locator("mjx-merror").count(),
-        }
-        seen.page.set_viewport_size({"width": 390, "height": 900})
-        found["width"] = seen.page.evaluate("document.documentElement.scrollWidth")
-        found["wide"] = seen.page.evaluate(
-            """() => [...document.querySelectorAll("main *")].filter((e) => {
-                const scrolls = e.closest("pre, .pst-scrollable-table-container, .math, .output");
-                return e.getBoundingClientRect().right > 391 && !scrolls;
-            }).slice(0, 5).map((e) => e.outerHTML.slice(0, 150))"""
-        )
-        context.close()
-        return found
-
-    return measure
+def test_axe_finds_nothing_serious(path, theme, look):
+    assert look(path)["axe"][theme] == []
 
 
-def test_a_first_visit_is_light(path, measured):
-    sizes = measured(path)["sizes"]
+def test_a_first_visit_is_light(path, look):
+    sizes = look(path)["weight"]
     assert sum(sizes.values()) <= LIMIT, sorted(sizes.items(), key=lambda item: -item[1])[:8]
 
 
-def test_no_page_scrolls_sideways_on_a_phone(path, measured):
-    assert measured(path)["width"] <= 390, measured(path)["wide"]
+def test_no_page_scrolls_sideways_on_a_phone(path, look):
+    found = look(path, "dark", 390)
+    assert found["width"] <= 390, found["too wide"]
 
 
-def test_every_formula_is_set(path, measured):
-    found = measured(path)
-    assert found["formulas"] <= found["set"] and found["faulty"] == 0
+def test_every_formula_is_set(path, look):
+    found = look(path)["formulas"]
+    assert found["there"] <= found["set"] and found["faulty"] == 0
 
 
 def test_every_internal_link_and_anchor_and_file_is_there(path):
@@ -87,8 +51,8 @@ def test_every_internal_link_and_anchor_and_file_is_there(path):
             if not target.is_file():
                 broken.append(found[attribute])
             elif link.fragment and target.suffix == ".html":
-                other = soup(target.relative_to(HTML.resolve() if link.path else HTML).as_posix())
-                if other.find(id=unquote(link.fragment)) is None:
+                other = target.relative_to(HTML.resolve() if link.path else HTML).as_posix()
+                if unquote(link.fragment) not in ids(other):
                     broken.append(found[attribute])
     assert broken == []
 
@@ -104,7 +68,7 @@ def test_no_page_names_another_host_but_in_links(path):
         and tag.get("rel") != ["canonical"]
     ]
     assert loads == []
-    assert "unpkg.com" not in str(soup(path)) and "jsdelivr" not in str(soup(path))
+    assert "unpkg.com" not in text(path) and "jsdelivr" not in text(path)
 
 
 def test_every_picture_has_a_text_alternative(path):
@@ -115,8 +79,8 @@ def test_every_picture_has_a_text_alternative(path):
 
 
 def test_no_page_shows_a_traceback_or_markup_that_was_not_understood(path):
-    text = soup(path).select_one("article").get_text() if soup(path).select_one("article") else ""
-    assert "Traceback (most recent call last)" not in text
+    article = soup(path).select_one("article")
+    assert not article or "Traceback (most recent call last)" not in article.get_text()
     assert soup(path).select(".problematic, .system-message") == []
     for cell in soup(path).select("pre"):
         cell_text = cell.get_text()
@@ -124,5 +88,11 @@ def test_no_page_shows_a_traceback_or_markup_that_was_not_understood(path):
 
 
 def test_ids_are_unique(path):
-    ids = [tag["id"] for tag in soup(path).find_all(id=True)]
-    assert sorted({i for i in ids if ids.count(i) > 1}) == []
+    assert [name for name, times in Counter(ids(path)).items() if times > 1] == []
+
+
+def test_the_pages_that_hold_something_are_found_by_their_text_as_by_their_elements():
+    some = [page for page in pages() if re.search("bleu|index|notes-map", page)]
+    for css_class in ("ln-explorer", "ln-question", "ln-badges"):
+        there = [page for page in some if soup(page).select_one(f".{css_class}")]
+        assert there and there == [page for page in some if page in holding(css_class)]

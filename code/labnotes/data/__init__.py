@@ -4,10 +4,22 @@ from labnotes.lazy import lazy
 
 __all__ = lazy(__name__, {
     "batches": ["Batches", "channel_statistics", "random_crop", "random_flip"],
+    "captions": ["CaptionData", "coco_captions"],
     "catalog": ["DatasetUnavailable"],
-    "folder": ["image_folder"],
+    "corpora": ["Text", "time_machine", "tiny_shakespeare", "wikitext2"],
+    "folder": ["flower_photos", "image_folder"],
     "jitter": ["scale_jitter"],
+    "labelled": [
+        "LabelledText", "Question", "Questions", "sentiment_sentences", "snli", "sst2", "wnut17",
+        "xquad_en",
+    ],
+    "pets": ["PetData", "oxford_pets"],
+    "photographs": ["Photos", "photos"],
+    "pictures": ["PictureData", "Pictures", "as_lists"],
     "provenance": ["Provenance"],
-    "text": ["SentencePairs", "english_french", "tokenize"],
-    "vision": ["ImageData", "ImageSet", "Photos", "cifar10", "digits", "fashion_mnist", "photos"],
+    "tables": ["Airfoil", "HousePrices", "NumberSet", "Table", "airfoil", "house_prices"],
+    "text": ["ParallelText", "SentencePairs", "english_french", "multi30k", "tokenize"],
+    "vectors": ["WordVectors", "glove"],
+    "vision": ["ImageData", "ImageSet", "cifar10", "digits", "fashion_mnist"],
+    "voc": ["DetectionData", "bccd"],
 })  # fmt: skip

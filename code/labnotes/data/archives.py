@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import lzma
 import os
 import stat
@@ -77,6 +78,52 @@ def unpack(archive: Path | str, folder: Path | str, *, largest: int = LARGEST) -
             if not folder.is_dir():  # else another process was quicker with the same content
                 raise
     return folder
+
+
+def contents_digest(archive: Path, folder: str) -> str:
+    """A checksum of what an archive holds below a folder, however it was packed.
+
+    A server that packs an archive anew for every request (as GitHub does for a commit) gives
+    files that differ in their bytes and not in their content.
+
+    Parameters
+    ----------
+    archive
+        A zip or tar file.
+    folder
+        The folder's own name. Where it lies in the archive makes no difference, and hidden files
+        and licences (``LICENSE…``) in it do not count.
+
+    Returns
+    -------
+    str
+        The sha256, in hexadecimal, of the sorted lines ``sha256 of the content, two blanks, path
+        below the folder``.
+
+    Raises
+    ------
+    BadArchive
+        If the archive is damaged, or unpacks to more than the bytes allowed.
+    """
+    lines, room = [], LARGEST
+    try:
+        with _opened(archive) as members:
+            for member, content in members:
+                parts = _safe_name(member, archive.name).parts
+                if content is None or folder not in parts[:-1]:
+                    continue
+                if parts[-1].startswith((".", "LICENSE")):
+                    continue
+                with content:
+                    data = content.read(room + 1)
+                room -= len(data)
+                if room < 0:
+                    raise BadArchive(f"{archive.name} unpacks to more than the bytes allowed")
+                path = "/".join(parts[parts.index(folder) + 1 :])
+                lines.append(f"{hashlib.sha256(data).hexdigest()}  {path}\n")
+    except DAMAGED as error:
+        raise BadArchive(f"{archive.name} is damaged or locked: {error}") from error
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ no worker processes, no copies from the host.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -52,6 +51,8 @@ class Batches:
         Of the order and the augmentation.
     channels_last : bool
         Give the images in channels-last memory format, which convolutions on graphics cards like.
+    drop_last : bool
+        Leave out a last batch that has fewer images: of each epoch's order, other ones.
 
     Raises
     ------
@@ -79,12 +80,14 @@ class Batches:
         std: Sequence[float] | float | None = None,
         seed: int = 0,
         channels_last: bool = False,
+        drop_last: bool = False,
     ):
-        _check(images, labels, batch_size, seed)
+        _check(images, labels, batch_size, seed, drop_last)
         self.device = torch.device(device) if device is not None else runtime.device()
         self.images = images.to(self.device)
         self.labels = labels.to(self.device, torch.int64)
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
+        self.drop_last = drop_last
         self.augment = [augment] if callable(augment) else list(augment or [])
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.epoch = 0
@@ -95,12 +98,14 @@ class Batches:
         std = _per_channel(std, 1.0, channels, "std")
         if (std <= 0).any():
             raise ValueError(f"std is {std.tolist()}: give positive numbers")
+        self.statistics = {"mean": mean.tolist(), "std": std.tolist()}
         self._scale = (1 / (255 * std)).reshape(-1, 1, 1).to(self.device)  # x * scale + shift
         self._shift = (-mean / std).reshape(-1, 1, 1).to(self.device)
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
-        return math.ceil(len(self.labels) / self.batch_size)
+        whole, rest = divmod(len(self.labels), self.batch_size)
+        return whole if self.drop_last or not rest else whole + 1
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         return ((images, labels) for images, labels, _ in self.parts(lambda n: (slice(n), 1.0)))
@@ -277,7 +282,7 @@ def _per_channel(value, default: float, channels: int, name: str) -> Tensor:
     return values.expand(channels)
 
 
-def _check(images: Tensor, labels: Tensor, batch_size: int, seed: int) -> None:
+def _check(images: Tensor, labels: Tensor, batch_size: int, seed: int, drop_last: bool) -> None:
     if images.dim() != 4 or images.dtype != torch.uint8:
         raise ValueError(
             f"images are {tuple(images.shape)} {images.dtype}: give (n, channels, height, width) "
@@ -294,3 +299,8 @@ def _check(images: Tensor, labels: Tensor, batch_size: int, seed: int) -> None:
         raise ValueError(f"batch_size is {batch_size!r}: give an integer, 1 or more")
     if not isinstance(seed, int) or seed < 0:
         raise ValueError(f"seed is {seed!r}: give an integer, 0 or more")
+    if drop_last and len(images) < batch_size:
+        raise ValueError(
+            f"drop_last leaves nothing of {len(images)} images in batches of {batch_size}: give a "
+            "smaller batch_size"
+        )

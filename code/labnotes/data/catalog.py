@@ -6,7 +6,8 @@ file that does not match is never used, wherever it lies.
 Environment variables
 ---------------------
 LABNOTES_DATA
-    Folders to look in first (separated like ``PATH``), one sub-folder a data set.
+    Folders to look in first (separated like ``PATH``), one sub-folder a data set. ``~`` is the
+    user's home, and blanks around a folder's name do not count.
 LABNOTES_CACHE
     Where downloads go, in the same layout; the user's own cache folder unless set.
 LABNOTES_OFFLINE
@@ -16,15 +17,19 @@ LABNOTES_OFFLINE
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import shutil
 import socket
+import tempfile
 import threading
 import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
+
+from labnotes.data import archives
 
 HERE = Path(__file__).parent
 CONNECT_SECONDS = 4  # to reach a mirror at all
@@ -57,9 +62,10 @@ class DatasetUnavailable(RuntimeError):
 
 
 def _advice(dataset: Dataset) -> str:
+    get = f"Run `labnotes data get {dataset.name}` with a network connection, or set"
     return (
-        f"Run `labnotes data get {dataset.name}` with a network connection, or set LABNOTES_DATA to "
-        f"a folder that holds {dataset.folder}/ (homepage: {dataset.homepage})."
+        f"{get if dataset.downloadable else 'Set'} LABNOTES_DATA to a folder that holds "
+        f"{dataset.folder}/ (homepage: {dataset.homepage})."
     )
 
 
@@ -72,28 +78,38 @@ class File:
     name : str
         Path under the data set's folder.
     checksum : str
-        Algorithm and digest, for example ``"sha256:3aed…"``.
+        Algorithm and digest, for example ``"sha256:3aed…"``. Of some files only the first digits
+        of the digest are published. ``"contents:FOLDER:…"`` is the digest of
+        :func:`labnotes.data.archives.contents_digest`, for an archive that its server packs anew.
     size : int or None
         Bytes, where known.
     urls : tuple of str
         Official addresses, in the order in which they are tried.
-    instead_of : str or None
-        The name of a file of the same data set that this one can take the place of.
+    instead_of : tuple of str
+        The names of the files of the same data set that this one can take the place of.
+    notice : bool
+        Whether it is only a licence or a readme: checked where it lies, but not needed.
     """
 
     name: str
     checksum: str
     size: int | None
     urls: tuple[str, ...]
-    instead_of: str | None = None
+    instead_of: tuple[str, ...] = ()
+    notice: bool = False
 
     def is_at(self, path: Path) -> bool:
-        """Whether `path` is this file, byte for byte."""
-        from pooch.hashes import hash_matches
-
+        """Whether `path` is this file, byte for byte (or, for ``contents:``, member for member)."""
         if not path.is_file() or self.size not in (None, path.stat().st_size):
             return False
-        return hash_matches(str(path), self.checksum)
+        algorithm, *folder, digest = self.checksum.split(":")
+        if folder:
+            try:
+                return archives.contents_digest(path, *folder) == digest
+            except archives.BadArchive:
+                return False
+        with open(path, "rb") as content:
+            return hashlib.file_digest(content, algorithm).hexdigest().startswith(digest)
 
 
 @dataclass(frozen=True)
@@ -113,16 +129,23 @@ class Dataset:
 
     def slots(self) -> dict[str, list[File]]:
         """For each file that is needed, the files that will do, the best first."""
-        slots: dict[str, list[File]] = {f.name: [f] for f in self.files if not f.instead_of}
+        slots: dict[str, list[File]] = {}
         for file in self.files:
-            if file.instead_of:
-                slots[file.instead_of].append(file)
+            for slot in () if file.notice else file.instead_of or (file.name,):
+                slots.setdefault(slot, []).append(file)
         return slots
 
     @property
-    def size(self) -> int:
-        """Bytes to download at most."""
-        return sum(max(f.size or 0 for f in files) for files in self.slots().values())
+    def downloadable(self) -> bool:
+        """Whether every file that is needed has an address."""
+        return all(any(f.urls for f in files) for files in self.slots().values())
+
+    @property
+    def size(self) -> int | None:
+        """Bytes to download: of the first choice of each file. None if that is not known."""
+        slots = self.slots().values()
+        sizes = [f.size for f in {next((f for f in fs if f.urls), fs[0]) for fs in slots}]
+        return None if None in sizes else sum(sizes)
 
 
 @dataclass(frozen=True)
@@ -158,36 +181,44 @@ def _dataset(name: str, entry: dict) -> Dataset:
             checksum=file["checksum"],
             size=file.get("size"),
             urls=tuple(m + PurePosixPath(file["name"]).name for m in file.get("mirrors", mirrors)),
-            instead_of=file.get("instead_of"),
+            instead_of=tuple(file.get("instead_of", ())),
+            notice=file.get("notice", False),
         )
         for file in entry.pop("files")
     )
     return Dataset(name=name, files=files, bundled=entry.pop("bundled", False), **entry)
 
 
+def plain_name(name: str) -> str:
+    """A data set's name as the catalogue spells it: ``fashion_mnist`` for ``Fashion-MNIST``."""
+    return name.strip().lower().replace("-", "_")
+
+
 def entry(name: str) -> Dataset:
-    """The catalogue's entry `name`.
+    """The catalogue's entry `name`; hyphens and capitals do (see :func:`plain_name`).
 
     Raises
     ------
     ValueError
         If there is none; the message lists the names there are.
     """
-    if name not in catalog():
+    if plain_name(name) not in catalog():
         raise ValueError(f"no data set {name!r} in the catalogue: it has {', '.join(catalog())}")
-    return catalog()[name]
+    return catalog()[plain_name(name)]
 
 
 def data_folders() -> list[Path]:
     """The folders named in ``LABNOTES_DATA``."""
-    return [Path(p) for p in os.environ.get("LABNOTES_DATA", "").split(os.pathsep) if p.strip()]
+    named = os.environ.get("LABNOTES_DATA", "").split(os.pathsep)
+    return [Path(name.strip()).expanduser() for name in named if name.strip()]
 
 
 def cache_folder() -> Path:
     """Where downloads go: ``LABNOTES_CACHE``, or the user's cache folder."""
     import pooch
 
-    return Path(os.environ.get("LABNOTES_CACHE") or pooch.os_cache("labnotes")).expanduser()
+    named = os.environ.get("LABNOTES_CACHE", "").strip()
+    return Path(named or pooch.os_cache("labnotes")).expanduser()
 
 
 def offline() -> bool:
@@ -237,15 +268,12 @@ def locate(name: str, looked: list[str] | None = None) -> Found | None:
 
 def check(dataset: Dataset, folder: Path) -> tuple[list[Path], list[Path]]:
     """The files of `dataset` that lie in `folder`: those that are right and those that are not."""
-    good, bad = [], []
-    for files in dataset.slots().values():
-        right = _first_match(files, folder)
-        there = [folder / f.name for f in files if (folder / f.name).exists()]
-        if right:
-            good.append(right)
-        elif there:
-            bad.append(there[0])
-    return good, bad
+    packings: dict[str, list[File]] = {}  # of one name: either will do
+    for file in dataset.files:
+        packings.setdefault(file.name, []).append(file)
+    there = [name for name in packings if (folder / name).exists()]
+    good = [folder / n for n in there if any(f.is_at(folder / n) for f in packings[n])]
+    return good, [folder / n for n in there if folder / n not in good]
 
 
 def _first_match(files: list[File], folder: Path) -> Path | None:
@@ -284,6 +312,8 @@ def fetch(name: str, *, progress: bool = True) -> Found:
     dataset = entry(name)
     if dataset.bundled:
         raise DatasetUnavailable(dataset, looked, "It belongs to labnotes: install that anew.")
+    if not dataset.downloadable:
+        raise DatasetUnavailable(dataset, looked + ["mirrors: there are none"])
     if offline():
         raise DatasetUnavailable(dataset, looked + ["mirrors: not asked, LABNOTES_OFFLINE is set"])
     folder = cache_folder() / dataset.folder
@@ -292,6 +322,36 @@ def fetch(name: str, *, progress: bool = True) -> Found:
         for slot, files in dataset.slots().items()
     }
     return Found(paths, "download")
+
+
+def unpacked(name: str, archive: Path) -> Path:
+    """The folder with the content of an archive of the data set `name`, unpacked on first use.
+
+    It lies in the cache, whether the archive does or not: a folder of ``LABNOTES_DATA`` need not
+    be writable. What is unpacked is not checked again; delete the folder to have it made anew.
+
+    Parameters
+    ----------
+    name
+        A name of the catalogue.
+    archive
+        One of the paths that :func:`fetch` gave.
+
+    Raises
+    ------
+    BadArchive
+        If the archive holds what no data set needs (see :func:`labnotes.data.archives.unpack`).
+    DatasetUnavailable
+        If the folder cannot be written.
+    """
+    dataset = entry(name)
+    folder = cache_folder() / "unpacked" / dataset.name / f"{archive.name}-{archive.stat().st_size}"
+    try:
+        return archives.unpack(archive, folder)
+    except OSError as error:
+        looked = [f"{archive}: could not be unpacked to {folder}: {error.strerror or error}"]
+        advice = "Make room there, or set LABNOTES_CACHE to another folder to write to."
+        raise DatasetUnavailable(dataset, looked, advice) from error
 
 
 def _download(
@@ -325,12 +385,16 @@ class _NoAnswer(Exception):
     """A mirror that is out of reach, or too slow to wait for."""
 
 
+class _WrongContent(ValueError):
+    """A download that has not the checksum of the catalogue."""
+
+
 def _in_words(error: Exception) -> str:
     from requests import HTTPError
 
     if isinstance(error, HTTPError):
         return f"answered {error.response.status_code} {error.response.reason}"
-    if isinstance(error, ValueError) and "hash" in str(error):
+    if isinstance(error, _WrongContent):
         return "refused, because what came has not the official checksum"
     return f"{type(error).__name__}: {error}"
 
@@ -362,7 +426,7 @@ def _reach(url: str) -> None:
 
 
 def _retrieve(url: str, file: File, folder: Path, progress: bool) -> Path:
-    """Download one file with pooch: to a temporary name, checked, then renamed."""
+    """Download one file with pooch's downloader: to a temporary name, checked, then renamed."""
     import pooch
     import requests
 
@@ -371,17 +435,23 @@ def _retrieve(url: str, file: File, folder: Path, progress: bool) -> Path:
     free = shutil.disk_usage(target.parent).free
     if free < (file.size or 0):
         raise OSError(None, f"{file.size:,} bytes are needed, {free:,} are free")
-    pooch.get_logger().setLevel("WARNING")
     watch = _Watch(file, progress)
     download = pooch.HTTPDownloader(
         progressbar=watch, chunk_size=CHUNK, timeout=(CONNECT_SECONDS, READ_SECONDS)
     )
+    handle, temporary = tempfile.mkstemp(dir=target.parent)
+    os.close(handle)
     try:
-        pooch.retrieve(url, file.checksum, file.name, folder, downloader=download)
+        download(url, temporary, None)
+        if not file.is_at(Path(temporary)):
+            raise _WrongContent(url)
+        os.chmod(temporary, 0o644)  # others may read it, unlike a temporary file
+        os.replace(temporary, target)
     except (requests.ConnectionError, requests.Timeout) as error:
         raise _NoAnswer(f"broke off ({type(error).__name__})") from error
     finally:
         watch.close()
+        Path(temporary).unlink(missing_ok=True)
     return target
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import tomllib
 import unicodedata
@@ -15,6 +16,7 @@ from labnotes.data.catalog import HERE, DatasetUnavailable
 from labnotes.data.provenance import Provenance
 
 Pair = tuple[str, str]
+LANGUAGES = ("de", "en", "fr")
 
 SPACES = re.compile(r"\s+")  # in a str pattern this includes the no-break spaces
 TOKEN = re.compile(
@@ -61,6 +63,69 @@ class SentencePairs:
 
     def __repr__(self) -> str:
         return f"{self.provenance.title}: {len(self.train):,} train, {len(self.test):,} test"
+
+
+@dataclass(frozen=True)
+class ParallelText:
+    """Sentences in two languages to train, choose and test a translation on, and their origin.
+
+    Attributes
+    ----------
+    train, valid, test : list of (str, str)
+        (Source, target), as they are in the files.
+    provenance : Provenance
+        Where they came from.
+    """
+
+    train: list[Pair]
+    valid: list[Pair]
+    test: list[Pair]
+    provenance: Provenance
+
+    def __repr__(self) -> str:
+        sizes = (f"{part} {len(getattr(self, part)):,}" for part in ("train", "valid", "test"))
+        return f"{self.provenance.title}: {', '.join(sizes)} pairs"
+
+
+def multi30k(source: str = "de", target: str = "en") -> ParallelText:
+    """Descriptions of photographs in two languages: 29,000 pairs, 1,014 and 1,000 (of 2016).
+
+    Parameters
+    ----------
+    source, target
+        Two of ``"de"``, ``"en"``, ``"fr"``.
+
+    Raises
+    ------
+    DatasetUnavailable
+        If the data are not to be had.
+    ValueError
+        If these are not two of the three languages, or their files differ in length.
+    """
+    if {source, target} - set(LANGUAGES) or source == target:
+        raise ValueError(
+            f"languages are {source!r} and {target!r}: give two of {', '.join(LANGUAGES)}"
+        )
+    found = catalog.fetch("multi30k")
+    train, valid, test = (
+        _side_by_side(*(found.paths[f"{part}.{language}.gz"] for language in (source, target)))
+        for part in ("train", "val", "test_2016_flickr")
+    )
+    return ParallelText(train, valid, test, provenance.of(catalog.entry("multi30k"), found.source))
+
+
+def _side_by_side(*paths: Path) -> list[Pair]:
+    # Only a line feed ends a line: splitlines would also cut at signs like U+2028.
+    first, second = (
+        gzip.decompress(path.read_bytes()).decode("utf-8").rstrip("\n").split("\n")
+        for path in paths
+    )
+    if len(first) != len(second):
+        raise ValueError(
+            f"{paths[0]} has {len(first)} lines, {paths[1]} has {len(second)}: they do not "
+            "belong together"
+        )
+    return [(a.strip(), b.strip()) for a, b in zip(first, second)]
 
 
 def english_french(fallback: bool = False) -> SentencePairs:

@@ -1,4 +1,4 @@
-"""Image data sets: Fashion-MNIST, CIFAR-10, the optical digits, and some photographs.
+"""Image data sets: Fashion-MNIST, CIFAR-10, and the optical digits.
 
 Images are uint8 tensors, channels first: what they take on disk is what they take in memory, and
 :class:`labnotes.data.Batches` turns a batch at a time into floats.
@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import gzip
 import math
-import tarfile
-import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -105,8 +102,9 @@ def fashion_mnist(fallback: bool = False) -> ImageData:
         return _digits_for(catalog.entry("fashion_mnist"), side=28, channels=1)
 
     def part(name: str) -> ImageSet:
+        raw = f"FashionMNIST/raw/{name}"
         return _image_set(
-            found.paths[f"{name}-images-idx3-ubyte.gz"], found.paths[f"{name}-labels-idx1-ubyte.gz"]
+            found.paths[f"{raw}-images-idx3-ubyte.gz"], found.paths[f"{raw}-labels-idx1-ubyte.gz"]
         )
 
     origin = provenance.of(catalog.entry("fashion_mnist"), found.source)
@@ -150,29 +148,29 @@ def cifar10(fallback: bool = False) -> ImageData:
             raise
         return _digits_for(dataset, side=32, channels=3)
     (path,) = found.paths.values()
+    folder = catalog.unpacked("cifar10", path)
     if path.suffix == ".zip":
-        train, test = _cifar_pictures(path)
+        train, test = _cifar_pictures(folder)
         note = (
             f"A subset: {len(train):,} of 50,000 training and {len(test):,} of 10,000 test images."
         )
     else:
-        train, test = _cifar_records(path)
+        train, test = _cifar_records(folder)
         note = ""
     origin = provenance.of(dataset, found.source, note)
     return ImageData(train, test, CIFAR10_CLASSES, origin)
 
 
-def _cifar_records(archive: Path) -> tuple[ImageSet, ImageSet]:
+def _cifar_records(folder: Path) -> tuple[ImageSet, ImageSet]:
     """The official binary version: records of a label and 3x32x32 bytes, in six files."""
     names = [f"data_batch_{n}.bin" for n in range(1, 6)] + ["test_batch.bin"]
-    with tarfile.open(archive) as tar:
-        files = {Path(m.name).name: tar.extractfile(m).read() for m in tar if m.isfile()}
+    files = {file.name: file.read_bytes() for file in folder.glob("**/*.bin")}
     if missing := [name for name in names if name not in files]:
-        raise ValueError(f"{archive} has no {', '.join(missing)}: get it again")
+        raise ValueError(f"{folder} has no {', '.join(missing)}: delete it and run again")
     for name in names:
         if len(files[name]) % 3073 or max(files[name][::3073], default=10) > 9:
             raise ValueError(
-                f"{archive}: {name} is not made of labels 0 to 9 and images of 3,072 bytes"
+                f"{folder}: {name} is not made of labels 0 to 9 and images of 3,072 bytes"
             )
     train = b"".join(files[name] for name in names[:-1])
     return _records(train), _records(files["test_batch.bin"])
@@ -183,24 +181,20 @@ def _records(content: bytes) -> ImageSet:
     return ImageSet(rows[:, 1:].reshape(-1, 3, 32, 32), rows[:, 0].long())
 
 
-def _cifar_pictures(archive: Path) -> tuple[ImageSet, ImageSet]:
+def _cifar_pictures(folder: Path) -> tuple[ImageSet, ImageSet]:
     """The subset: ``cifar10/train/CLASS/NNNNN.png``, NNNNN the place in the official order."""
     from PIL import Image
 
-    found: dict[str, list[tuple[int, int, np.ndarray]]] = {"train": [], "test": []}
-    with zipfile.ZipFile(archive) as pictures:
-        for name in pictures.namelist():
-            _, part, label, file = name.split("/")
-            with pictures.open(name) as stream, Image.open(stream) as picture:
-                row = int(Path(file).stem), CIFAR10_CLASSES.index(label), np.array(picture)
-            found[part].append(row)
+    def part(name: str) -> ImageSet:
+        files = sorted((folder / "cifar10" / name).glob("*/*.png"), key=lambda file: int(file.stem))
+        images = torch.empty(len(files), 32, 32, 3, dtype=torch.uint8)
+        for image, file in zip(images, files):
+            with Image.open(file) as picture:
+                image.copy_(torch.from_numpy(np.array(picture)))
+        labels = [CIFAR10_CLASSES.index(file.parent.name) for file in files]
+        return ImageSet(images.movedim(-1, 1).contiguous(), torch.tensor(labels))
 
-    def image_set(rows: list) -> ImageSet:
-        rows.sort(key=lambda row: row[0])
-        images = torch.from_numpy(np.stack([image for _, _, image in rows]))  # (n, 32, 32, 3)
-        return ImageSet(images.movedim(-1, 1).contiguous(), torch.tensor([row[1] for row in rows]))
-
-    return image_set(found["train"]), image_set(found["test"])
+    return part("train"), part("test")
 
 
 def digits() -> ImageData:
@@ -305,162 +299,3 @@ def _read_idx(path: Path, axes: int) -> Tensor:
             "get it again"
         )
     return torch.from_numpy(np.frombuffer(content, np.uint8, offset=head).reshape(shape).copy())
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What is drawn in a generated scene: a disc or a square, and exactly where.
-
-    Attributes
-    ----------
-    kind : str
-        ``"disc"`` or ``"square"``.
-    x, y : int
-        Centre, in pixels from the left and from the top.
-    radius : int
-        Of the disc, or half the side of the square.
-    colour : tuple of int
-        Red, green, blue, 0 to 255.
-    """
-
-    kind: str
-    x: int
-    y: int
-    radius: int
-    colour: tuple[int, int, int]
-
-
-class Photos(Mapping[str, Tensor]):
-    """Pictures by name: ``photos["cat1"]`` is ``(3, height, width)``, uint8, decoded when asked for.
-
-    Attributes
-    ----------
-    provenance : Provenance
-        Whose they are.
-    truth : dict of str to tuple of Shape
-        For generated scenes, what is in each; empty for photographs.
-    """
-
-    def __init__(self, files: dict[str, Path], origin: Provenance, longest: int | None):
-        self._files, self._longest = files, longest
-        self.provenance = origin
-        self.truth: dict[str, tuple[Shape, ...]] = {}
-
-    def __getitem__(self, name: str) -> Tensor:
-        if name not in self._files:
-            raise KeyError(f"no picture {name!r}: there are {', '.join(self._files)}")
-        return _decode(self._files[name], self._longest)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._files)
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def __repr__(self) -> str:
-        return f"{self.provenance.title}: {', '.join(self)}"
-
-
-class _Scenes(Photos):
-    def __init__(self, names: list[str], origin: Provenance, longest: int | None):
-        super().__init__({}, origin, longest)
-        self._pictures = {}
-        for seed, name in enumerate(names):
-            self._pictures[name], self.truth[name] = _scene(seed, min(longest or 320, 320))
-        self._files = dict.fromkeys(names)
-
-    def __getitem__(self, name: str) -> Tensor:
-        if name not in self._pictures:
-            raise KeyError(f"no picture {name!r}: there are {', '.join(self)}")
-        return self._pictures[name].clone()
-
-
-def photos(fallback: bool = False, longest: int | None = None) -> Photos:
-    """The photographs of the book by name: cats, dogs, a hot dog, an owl, a mountain.
-
-    Parameters
-    ----------
-    fallback
-        If they are not to be had, draw a scene of discs and squares for each name instead. The
-        provenance then says so, and ``.truth[name]`` lists what is in the scene.
-    longest
-        Scale a picture down so that its longer side has at most this many pixels.
-
-    Returns
-    -------
-    Photos
-        A mapping from names to ``(3, height, width)`` uint8 tensors.
-
-    Raises
-    ------
-    DatasetUnavailable
-        If the photographs are not to be had and `fallback` is false.
-    ValueError
-        If `longest` is not positive.
-    """
-    if longest is not None and longest < 1:
-        raise ValueError(f"longest is {longest}: give the longer side in pixels, at least 1")
-    dataset = catalog.entry("photos")
-    try:
-        found = catalog.fetch("photos")
-    except DatasetUnavailable:
-        if not fallback:
-            raise
-        names = [Path(slot).stem for slot in dataset.slots()]
-        return _Scenes(names, _scene_provenance(dataset), longest)
-    files = {Path(slot).stem: path for slot, path in found.paths.items()}
-    return Photos(files, provenance.of(dataset, found.source), longest)
-
-
-def _decode(path: Path, longest: int | None) -> Tensor:
-    from PIL import Image, ImageOps
-
-    with Image.open(path) as picture:
-        if longest is not None:
-            picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
-        upright = ImageOps.exif_transpose(picture).convert("RGB")
-    return torch.from_numpy(np.array(upright)).permute(2, 0, 1).contiguous()  # (3, H, W)
-
-
-def _scene_provenance(wanted: catalog.Dataset) -> Provenance:
-    return Provenance(
-        name="generated",
-        title="Scenes of discs and squares",
-        source="bundled",
-        licence="MIT, as the code that draws them",
-        citation="Drawn by labnotes",
-        stand_in=True,
-        note=provenance.missing(wanted, "Each photograph is replaced by a drawn scene."),
-    )
-
-
-def _scene(seed: int, side: int) -> tuple[Tensor, tuple[Shape, ...]]:
-    """A gradient with two to four shapes on it, later ones in front: ``(3, 3/4 side, side)``."""
-    random = np.random.RandomState(seed)
-    height, width = max(1, side * 3 // 4), side
-    down, right = np.mgrid[0:height, 0:width]
-    slope = (down / height + right / width) / 2  # 0 at the top left, 1 at the bottom right
-    dark, light = random.randint(0, 90, 3), random.randint(140, 256, 3)
-    picture = dark + slope[..., None] * (light - dark)  # (height, width, 3)
-    shapes = []
-    for _ in range(random.randint(2, 5)):
-        shape = Shape(
-            kind=("disc", "square")[random.randint(2)],
-            x=int(random.randint(width)),
-            y=int(random.randint(height)),
-            radius=int(random.randint(side // 16, side // 5 + 1)) + 1,
-            colour=tuple(int(c) for c in random.randint(0, 256, 3)),
-        )
-        picture[covered(shape, height, width)] = shape.colour
-        shapes.append(shape)
-    tensor = torch.from_numpy(picture.round().astype(np.uint8)).permute(2, 0, 1)
-    return tensor.contiguous(), tuple(shapes)
-
-
-def covered(shape: Shape, height: int, width: int) -> np.ndarray:
-    """The pixels of a ``(height, width)`` picture that `shape` covers, as a mask."""
-    down, right = np.mgrid[0:height, 0:width]
-    across, along = np.abs(right - shape.x), np.abs(down - shape.y)
-    if shape.kind == "disc":
-        return across**2 + along**2 <= shape.radius**2
-    return np.maximum(across, along) <= shape.radius

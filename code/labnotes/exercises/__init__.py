@@ -8,6 +8,7 @@ chapters of the book have one name, so a checker's name says the chapter and lea
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -99,24 +100,33 @@ def check(name: str, answer: Callable) -> bool:
         return False
     if passed == 0:
         raise RuntimeError(f"checker {name!r} tried no case")
-    print(f"✓ {name}: all {passed} checks pass.")
+    _say(f"✓ {name}: all {passed} checks pass.")
     return True
 
 
 def _report_error(name: str, error: BaseException) -> None:
     if isinstance(error, NotImplementedError):
-        print(f"○ {name}: not written yet. {error}".rstrip())
+        _say(f"○ {name}: not written yet. {error}".rstrip())
     else:
-        print(f"✗ {name}: your code raised {type(error).__name__}: {error}")
+        _say(f"✗ {name}: your code raised {type(error).__name__}: {error}")
 
 
 def _report_failure(name: str, case: Case, problem: str) -> None:
-    print(f"✗ {name}: {problem}")
-    print(f"  called    {case.call}")
-    print(f"  expected  {_text(case.expected)}")
-    print(f"  got       {_text(case.got)}")
+    _say(f"✗ {name}: {problem}")
+    _say(f"  called    {case.call}")
+    _say(f"  expected  {_text(case.expected)}")
+    _say(f"  got       {_text(case.got)}")
     if case.hint:
-        print(f"  hint      {case.hint}")
+        _say(f"  hint      {case.hint}")
+
+
+def _say(text: str) -> None:
+    """Print; signs that the console lacks (one of Windows in cp1252 for example) get plain ones."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf8"
+    for sign, plain in {"✓": "[ok]", "✗": "[wrong]", "○": "[to do]"}.items():
+        if not sign.encode(encoding, "ignore"):
+            text = text.replace(sign, plain)
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _text(value: Any) -> str:

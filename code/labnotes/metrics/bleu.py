@@ -320,6 +320,13 @@ def _check_tokens(tokens: Tokens, name: str) -> None:
         )
     if not isinstance(tokens, Sequence):
         raise TypeError(f"{name} is a {type(tokens).__name__}: give a list of tokens")
+    # Tensors are told apart by identity, so that no two of them would ever match. (Known by an
+    # attribute, because this module needs no torch.)
+    if any(hasattr(token, "requires_grad") for token in tokens):
+        raise TypeError(
+            f"{name} holds tensors, which never count as equal tokens: give plain integers or "
+            f"words, for example {name}.tolist() of the whole tensor"
+        )
 
 
 def _check_references(references: Sequence[Tokens]) -> None:

@@ -6,7 +6,9 @@ examples only: how the result depends on the training seed needs more than one t
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
 from dataclasses import dataclass
 
 import torch
@@ -54,9 +56,16 @@ def mcnemar(first: torch.Tensor, second: torch.Tensor) -> McNemar:
     """
     _check(first, second)
     b, c = int((first & ~second).sum()), int((~first & second).sum())
-    n = b + c
-    tail = sum(math.comb(n, k) for k in range(min(b, c) + 1))  # of 2**n outcomes of n fair coins
-    return McNemar(b, c, min(1.0, 2 * tail / 2**n))
+    return McNemar(b, c, min(1.0, 2 * _tail(min(b, c), b + c)))
+
+
+def _tail(most: int, n: int) -> float:
+    """The probability of at most `most` heads among `n` fair coins, ``most <= n / 2``."""
+    # One binomial coefficient is exact. Each smaller one follows from the one before it,
+    # C(n, k - 1) = C(n, k) * k / (n - k + 1); to compute all of them anew would be cubic in n.
+    largest = math.comb(n, most) / 2**n
+    ratios = (k / (n - k + 1) for k in range(most, 0, -1))
+    return largest * sum(itertools.accumulate(ratios, operator.mul, initial=1.0))
 
 
 def paired_bootstrap(
@@ -99,7 +108,8 @@ def paired_bootstrap(
         raise ValueError(f"resamples is {resamples!r}: give an integer, 100 or more")
     if not 0 < level < 1:
         raise ValueError(f"level is {level!r}: give a number between 0 and 1, such as 0.95")
-    difference = (first.double() - second.double()).cpu()  # (examples,) of -1, 0, 1
+    # On the CPU first: Apple's GPU has no float64.
+    difference = first.cpu().double() - second.cpu().double()  # (examples,) of -1, 0, 1
     draw = torch.Generator().manual_seed(seed)
     n = len(difference)
     means = torch.stack(

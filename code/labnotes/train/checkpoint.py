@@ -1,8 +1,10 @@
 """Save a training run so that it can be killed at any moment and go on as if it had not been.
 
 A checkpoint is one file, written under another name and renamed when it is safely on the disk; the
-one before it is kept as ``<name>.prev``. The file is what ``torch.save`` writes, followed by its
-SHA-256, so that a file cut short or altered is told from a good one before anything is loaded.
+one before it is kept as ``<name>.prev``. It begins with a line that tells its format and the
+SHA-256 of the rest, which is what ``torch.save`` writes: a file cut short or altered is told from a
+good one, and a file of another format from a damaged one, before anything is loaded. While a run
+goes on, ``<name>.lock`` keeps other processes from it.
 """
 
 from __future__ import annotations
@@ -20,16 +22,23 @@ from pathlib import Path
 import torch
 
 from labnotes.train import distributed
+from labnotes.train.lock import Lock, Locked
 
 #: Least time between two checkpoints within an epoch.
 SECONDS = 30.0
 
-_MARK = b"labnotes checkpoint 1\n"  # between torch's bytes and their SHA-256
-_TAIL = len(_MARK) + hashlib.sha256().digest_size
+#: The number that the first line of a file tells: another one, another way to read it.
+FORMAT = 2
+_FIRST_LINE = re.compile(rb"labnotes checkpoint (\d+) sha256 ([0-9a-f]{64})\n")
+_LENGTH = len(b"labnotes checkpoint 2 sha256 \n") + 64
 
 
 class CheckpointError(RuntimeError):
     """A checkpoint that cannot be written, read, or continued with these settings."""
+
+
+class OtherFormat(CheckpointError):
+    """A checkpoint that another version has written; nothing is wrong with it."""
 
 
 def runs_folder() -> Path:
@@ -42,7 +51,11 @@ def runs_folder() -> Path:
 
 
 class Checkpoint:
-    """The saved state of one run.
+    """The saved state of one run, for :func:`labnotes.train.fit` and for loops of your own.
+
+    Build all parts, call :meth:`resume`, go on from where they are, and :meth:`save` at each
+    epoch's end and whenever it is :meth:`due`. The example in :mod:`labnotes.train` does that.
+    Until :meth:`close`, or the end of a ``with`` block, no other process can use the name.
 
     Parameters
     ----------
@@ -56,7 +69,8 @@ class Checkpoint:
     Raises
     ------
     CheckpointError
-        If the folder cannot be written to.
+        If the folder cannot be written to, `name` is the path of a folder, or another process
+        uses it.
     ValueError
         If `name` is not a plain file name.
     """
@@ -73,13 +87,26 @@ class Checkpoint:
         self._saved = time.monotonic()
         self._asked = 0  # how often somebody wanted to know whether one is due
         self._proved = False  # whether a file of this run has been read back
+        self._lock: Lock | None = None
         if distributed.rank() > 0:  # process 0 reads and writes the files
             return
+        if self.path.is_dir():
+            raise CheckpointError(
+                f"{self.path} is a folder: give the path of a file in it, such as "
+                f"{self.path / 'checkpoint.pt'}"
+            )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = Lock(self._beside(".lock"))
             self._beside(".tmp").write_bytes(b"")
             self._beside(".tmp").unlink()
+        except Locked as error:
+            raise CheckpointError(
+                f"another process (number {error}) trains with the checkpoint {self.path}: wait for "
+                "it or end it, or give this run another checkpoint name"
+            ) from None
         except OSError as error:
+            self.close()
             raise CheckpointError(
                 f"no checkpoint can be written in {self.path.parent} ({error.strerror or error}): "
                 "point LABNOTES_RUNS to a folder that you may write to"
@@ -91,7 +118,7 @@ class Checkpoint:
         Raises
         ------
         CheckpointError
-            If there are checkpoints and none is whole, or if it has other settings.
+            If there are checkpoints and none is whole, or if it has other settings or parts.
         """
         state = None
         if distributed.rank() == 0 and (state := self._newest()):
@@ -99,14 +126,35 @@ class Checkpoint:
         state = distributed.of_process_0(state)
         if state is None:
             return
+        self._check_parts(state["parts"])
         for name, part in self.parts.items():
             if state["parts"][name]:  # a gradient scaler that is off has an empty state
                 part.load_state_dict(state["parts"][name])
         self._random = state["random"][distributed.rank()]
 
+    def close(self) -> None:
+        """Let other processes use the name. Does nothing the second time."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> Checkpoint:
+        return self
+
+    def __exit__(self, *problem) -> None:
+        self.close()
+
     def restore_random(self) -> None:
-        """Put the random generators where they were when the loaded checkpoint was saved."""
-        _set_random_states(self._random)
+        """Put the random generators where they were when the loaded checkpoint was saved.
+
+        Raises
+        ------
+        ValueError
+            If none was loaded.
+        """
+        if self._random is None:
+            raise ValueError("no checkpoint has been loaded: call resume() first")
+        set_random_states(self._random)
 
     def due(self) -> bool:
         """Whether the last checkpoint is old enough for another one.
@@ -129,7 +177,7 @@ class Checkpoint:
         state = {
             "settings": self.settings,
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
-            "random": distributed.of_all(_random_states()),  # each process has its own
+            "random": distributed.of_all(random_states()),  # each process has its own
         }
         if distributed.rank() > 0:
             return
@@ -165,6 +213,8 @@ class Checkpoint:
                 continue
             try:
                 state = read(path)
+            except OtherFormat:
+                raise  # and touch nothing
             except CheckpointError as error:
                 problems.append((path, error))
                 continue
@@ -180,6 +230,16 @@ class Checkpoint:
                 "or bring back a copy of one."
             )
         return None
+
+    def _check_parts(self, saved: dict) -> None:
+        missing, extra = self.parts.keys() - saved.keys(), saved.keys() - self.parts.keys()
+        if missing or extra:
+            raise CheckpointError(
+                f"the run saved in {self.path} has the parts {', '.join(saved)}"
+                + (f"; it lacks {', '.join(sorted(missing))}" if missing else "")
+                + (f"; {', '.join(sorted(extra))} has no place to go" if extra else "")
+                + ". Give the same parts, or give this run another checkpoint name"
+            )
 
     def _compare(self, saved: dict) -> None:
         differences = [
@@ -205,12 +265,41 @@ def read(path: str | os.PathLike) -> dict:
         If the file is not whole, or holds more than tensors and plain values.
     """
     content = Path(path).read_bytes()
-    body, tail = content[:-_TAIL], content[-_TAIL:]
-    if tail != _MARK + hashlib.sha256(body).digest():
-        raise CheckpointError(
-            f"The checkpoint {path} is damaged: its {len(content):,} bytes do not end "
-            "with their own SHA-256."
-        )
+    head, body = content[:_LENGTH], content[_LENGTH:]
+    told = _FIRST_LINE.fullmatch(head)
+    if told and int(told[1]) == FORMAT:
+        if hashlib.sha256(body).hexdigest() == told[2].decode():
+            return _loaded(path, body)
+    else:
+        _refuse_other_formats(path, content)
+    raise CheckpointError(
+        f"The checkpoint {path} is damaged: its {len(content):,} bytes do not begin with a "
+        "checkpoint's first line and the SHA-256 of the rest."
+    )
+
+
+def _refuse_other_formats(path, content: bytes) -> None:
+    """An error if this is no checkpoint of the present format, but a whole file of another kind."""
+    told = re.match(rb"labnotes checkpoint (\d+) ", content)
+    if told and int(told[1]) != FORMAT:
+        number = int(told[1])
+    elif re.search(rb"labnotes checkpoint 1\n.{32}\Z", content[-64:], re.DOTALL):
+        number = 1  # which stood at the end
+    else:
+        if content.startswith(b"PK"):
+            raise OtherFormat(
+                f"The file {path} is no checkpoint of labnotes, though torch may have written it; it "
+                "is left as it is. Give another checkpoint name."
+            )
+        return
+    raise OtherFormat(
+        f"The checkpoint {path} has the format {number} and this version of labnotes reads format "
+        f"{FORMAT}; it is left as it is. Go on with the version that wrote it, or give this run "
+        "another checkpoint name."
+    )
+
+
+def _loaded(path, body: bytes) -> dict:
     try:
         return torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -241,6 +330,7 @@ class _Hashing:
 def _write(path: Path, state: dict) -> None:
     """Write `state` and wait until the disk has it. Raises OSError."""
     with open(path, "wb") as file:
+        file.write(_first_line(b""))  # a place for it
         sink = _Hashing(file)
         try:
             torch.save(state, sink)
@@ -248,9 +338,14 @@ def _write(path: Path, state: dict) -> None:
             if sink.error is None:
                 raise
             raise sink.error from None  # torch hides what the disk said
-        file.write(_MARK + sink.sha.digest())
+        file.seek(0)
+        file.write(_first_line(sink.sha.hexdigest().encode()))
         file.flush()
         os.fsync(file.fileno())
+
+
+def _first_line(sha: bytes) -> bytes:
+    return b"labnotes checkpoint %d sha256 %s\n" % (FORMAT, sha.rjust(64, b"0"))
 
 
 def _sync_folder(folder: Path) -> None:
@@ -277,7 +372,8 @@ def _shown(value, other) -> str:
     return repr(value)
 
 
-def _random_states() -> dict:
+def random_states() -> dict:
+    """Where the random generators of Python, NumPy and torch are, as plain values and tensors."""
     import numpy as np
 
     name, keys, *rest = np.random.get_state()
@@ -291,7 +387,8 @@ def _random_states() -> dict:
     return states
 
 
-def _set_random_states(states: dict) -> None:
+def set_random_states(states: dict) -> None:
+    """Put the generators where :func:`random_states` has found them."""
     import numpy as np
 
     random.setstate(states["python"])

@@ -15,8 +15,10 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.utils.data import DistributedSampler
 
 from labnotes import runtime
+from labnotes.train import structure
 
 
 def processes() -> int:
@@ -58,6 +60,47 @@ def replicate(model: nn.Module) -> nn.Module:
     return nn.parallel.DistributedDataParallel(model) if processes() > 1 else model
 
 
+def refuse_unused(model: nn.Module) -> None:
+    """After a backward pass: an error if the processes wait for a gradient that does not come.
+
+    Raises
+    ------
+    ValueError
+        If several processes share the run and a parameter that requires a gradient has none.
+    """
+    if processes() == 1:
+        return
+    names = [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    if names:
+        raise ValueError(
+            f"the loss does not depend on {', '.join(names[:5])}{', ...' if names[5:] else ''}, and "
+            "the processes would wait for their gradients: freeze what is not used with "
+            "requires_grad_(False), or let every step use it"
+        )
+
+
+def refuse_sampler(batches: Any) -> None:
+    """An error if several processes would each take a part of a part.
+
+    Raises
+    ------
+    ValueError
+        If several processes share the run and a loader has a ``DistributedSampler``.
+    """
+    batch_sampler = getattr(batches, "batch_sampler", None)
+    samplers = (
+        getattr(batches, "sampler", None),
+        batch_sampler,
+        getattr(batch_sampler, "sampler", None),
+    )
+    if processes() > 1 and any(isinstance(each, DistributedSampler) for each in samplers):
+        raise ValueError(
+            "the loader has a DistributedSampler, which gives each process a part of the data, and "
+            "here each process takes its part of every batch already: leave the sampler out "
+            "(shuffle=True is enough), with the batch size of all processes together"
+        )
+
+
 def same_buffers(model: nn.Module) -> None:
     """Give all processes the buffers of process 0, such as running means."""
     if processes() > 1:
@@ -82,18 +125,30 @@ def cut(n: int) -> tuple[slice, float]:
     return slice(start, stop), (stop - start) * size / n
 
 
-def part(inputs, targets) -> tuple[Any, Any, float]:
-    """This process's part of a batch, and its share (see :func:`cut`)."""
+def part(batch: Any) -> tuple[Any, float]:
+    """This process's part of a batch of any structure, and its share (see :func:`cut`)."""
     if processes() == 1:
-        return inputs, targets, 1.0
-    mine, share = cut(len(inputs[0] if isinstance(inputs, (tuple, list)) else inputs))
-    return _sliced(inputs, mine), _sliced(targets, mine), share
+        return batch, 1.0
+    n = structure.size(batch)
+    mine, share = cut(n)
+    return structure.cut(batch, mine, n), share
 
 
-def _sliced(value, mine: slice):
-    if isinstance(value, (tuple, list)):
-        return tuple(_sliced(each, mine) for each in value)
-    return value[mine] if isinstance(value, Tensor) and value.dim() else value
+def share_of(count: Tensor | float, device: torch.device) -> Tensor | float:
+    """What this process's mean over `count` things counts among the means of all processes.
+
+    The mean over the things of all, and with it the gradient, is the average over the processes of
+    what each has found times its share. The count may differ from process to process.
+    """
+    if processes() == 1:
+        return 1.0
+    if isinstance(count, Tensor):
+        mine = count.detach().to(torch.float32)
+    else:
+        mine = torch.full((), float(count), device=device)
+    total = mine.clone()
+    dist.all_reduce(total)
+    return mine * processes() / (total + (total == 0))
 
 
 def own_random_numbers(batches: Iterable) -> Iterable:
@@ -116,17 +171,26 @@ def _own_random_numbers(batches: Iterable) -> Iterator:
         yield batch
 
 
-def average(sizes: list[int], values: dict[str, list[float]]) -> tuple[list[int], dict]:
-    """The batches' sizes and mean values over all processes, from those of this one."""
+def average(found: dict[str, list]) -> dict[str, list]:
+    """Means of batches and their counts over all processes, from those of this one.
+
+    ``{name: [means, counts]}``, with one of each for every batch.
+    """
     if processes() == 1:
-        return sizes, values
-    # One row for the sizes, one a name; one message for all of it. (1 + names, batches)
-    n = torch.tensor(sizes, dtype=torch.float64)
-    rows = torch.stack([n, *(n * torch.tensor(v, dtype=torch.float64) for v in values.values())])
+        return found
+    lengths = {name: len(means) for name, (means, _) in found.items()}
+    if any(other != lengths for other in of_all(lengths)):
+        raise ValueError(
+            "the processes have measured different values: let a step return the same names in "
+            "every process"
+        )
+    n = torch.tensor([count for _, counts in found.values() for count in counts]).double()
+    means = torch.tensor([mean for means, _ in found.values() for mean in means]).double()
+    rows = torch.stack([n, (n * means).where(n != 0, 0.0)])  # one message for all
     dist.all_reduce(rows)
-    n, *sums = rows
-    means = {name: (total / n).tolist() for name, total in zip(values, sums)}
-    return [int(size) for size in n.tolist()], means
+    means = (rows[1] / rows[0]).where(rows[0] != 0, 0.0).split(list(lengths.values()))
+    counts = rows[0].split(list(lengths.values()))
+    return {name: [m.tolist(), c.tolist()] for name, m, c in zip(lengths, means, counts)}
 
 
 def of_process_0(value: Any) -> Any:

@@ -3,38 +3,35 @@ and ``loss.backward()``. It is no framework: what it cannot do, a loop of your o
 
 from __future__ import annotations
 
-import hashlib
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from labnotes import runtime
+from labnotes.modules import same_modes
 from labnotes.train import distributed
 from labnotes.train.checkpoint import Checkpoint, CheckpointError
+from labnotes.train.epochs import rest_of_epoch
+from labnotes.train.fingerprint import settings_of
 from labnotes.train.history import History
 from labnotes.train.measure import (
     Loss,
     Means,
     Metrics,
-    default_metrics,
+    Step,
+    check_step,
     evaluate,
-    measure,
+    supervised,
+    weigh,
 )
-from labnotes.train.place import (
-    autocast,
-    choose_precision,
-    device_batches,
-    forward,
-    image_layout,
-)
+from labnotes.train.place import autocast, choose_precision, device_batches, layout
 from labnotes.train.progress import Progress
-from labnotes.train.schedules import Schedule
+from labnotes.train.schedules import Rates, Schedule, length
 
 OptimizerLike = torch.optim.Optimizer | Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 
@@ -48,11 +45,14 @@ def fit(
     optimizer: OptimizerLike,
     loss: Loss = F.cross_entropy,
     metrics: Metrics | None = None,
+    step: Step | None = None,
     schedule: Schedule | None = None,
     clip_norm: float | None = None,
     precision: str = "auto",
+    memory_format: torch.memory_format | None = None,
     compile: bool = False,
     checkpoint: str | Path | None = None,
+    on_epoch: Callable[[History, nn.Module], bool | None] | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> History:
@@ -68,17 +68,24 @@ def fit(
         :func:`labnotes.runtime.device` and trained in place.
     train, valid
         Pairs ``(inputs, targets)``, minibatch by minibatch: a list, a ``DataLoader``,
-        :class:`labnotes.data.batches.Batches`; anything that can be iterated once an epoch.
+        :class:`labnotes.data.batches.Batches`; anything that can be iterated once an epoch. With
+        `step` batches of any structure: see :mod:`labnotes.train.structure`.
     epochs
         Passes over `train`, at least 1.
     optimizer
         A torch optimizer of the model's parameters, or a function that builds one from the list of
-        parameters that require a gradient.
+        parameters that require a gradient. What it does not hold is not trained.
     loss
         ``loss(outputs, targets)``, the mean over the batch. A module is moved to the device.
     metrics
-        Names and functions ``f(outputs, targets)`` that give a mean over the batch. By default the
-        accuracy where the loss is cross-entropy, else none.
+        Names and functions ``f(outputs, targets)`` that give a mean over the batch, or
+        ``Mean(sum, count)``. By default the accuracy where the loss is cross-entropy, else none.
+    step
+        Instead of `loss` and `metrics`, for what is not ``loss(model(inputs), targets)``:
+        ``step(model, batch) -> loss`` or ``(loss, {name: value})``. Loss and values are numbers or
+        tensors of one number, or :class:`labnotes.train.Mean`. Validation calls it too, without
+        gradients and with ``model.training`` false. A value named ``"loss"`` is recorded in the
+        place of the loss.
     schedule
         ``schedule(step, total_steps)``, the factor of the optimizer's learning rates at a step
         (from 0): see :mod:`labnotes.train.schedules`. Afterwards the rates are as they were.
@@ -88,12 +95,21 @@ def fit(
     precision
         "fp32", "bf16" or "fp16" (with a gradient scaler) for matrix products and convolutions.
         "auto": fp32 on the CPU, on CUDA bf16 where the card has it and else fp16.
+    memory_format
+        ``torch.channels_last`` lays out images and kernels as convolutions like them; a network
+        that flattens with ``view`` cannot take it. Afterwards the kernels lie as they did.
     compile
-        Compile the model with ``torch.compile``.
+        Compile the model with ``torch.compile``. Forward hooks on its parts are then compiled in:
+        what they do besides (printing, collecting) may happen only when the graph is traced, and
+        hooks registered later may not run at all. Register them before, or do not compile.
     checkpoint
         A name, or the path of a file: save the run at each epoch's end and at most every 30
         seconds, and go on from there when called again. See :mod:`labnotes.train.checkpoint` for
         where and how.
+    on_epoch
+        ``on_epoch(history, model)``, called after each epoch, validation included; if it returns
+        ``True`` the run ends there (early stopping). To keep the best weights, let it write them to
+        a file: a run that is taken up again does not know what a function had in memory.
     seed
         At the start of every epoch all random generators (Python's, NumPy's, torch's, those of a
         ``DataLoader``) are seeded from `seed` and the epoch's number, so that the order of the data
@@ -116,44 +132,60 @@ def fit(
         checkpoint is due (and then nothing is saved). The exception's attribute `history` holds
         everything up to there.
     CheckpointError
-        If the checkpoint cannot be written or read, or belongs to a run with other settings. With
-        a schedule the number of epochs is such a setting; without one it may grow.
+        If the checkpoint cannot be written or read, or belongs to another run: other settings,
+        functions or data. With a schedule the number of epochs is such a setting; without one it
+        may grow.
+
+    Notes
+    -----
+    Means are over what is counted. With torch's cross-entropies (``F.cross_entropy``,
+    ``F.nll_loss``, their modules, and ``functools.partial`` of them) that is the targets that are
+    not ignored, each by its class weight for the loss; for metrics that give a plain number, the
+    targets that are not ignored. With :class:`labnotes.train.Mean` it is its count. All else
+    counts by the number of examples in the batch, which :func:`labnotes.train.structure.size`
+    finds. The gradient of several processes is that of the same mean over all of them. A batch in
+    which nothing is counted has loss 0 and no gradient.
     """
-    _check_arguments(model, train, valid, epochs, metrics, schedule, clip_norm, seed)
+    _check_arguments(model, train, valid, epochs, schedule, clip_norm, seed, on_epoch)
+    check_step(loss, metrics, step)
     distributed.join()
     device = runtime.device()
     optimizer = _on_device(model, loss, optimizer, device)
     trained = [p for group in optimizer.param_groups for p in group["params"]]
-    metrics = default_metrics(loss) if metrics is None else metrics
-    rates = _Rates(optimizer, schedule, epochs, train)
+    rates = Rates(optimizer, schedule, epochs, train)
     amp = choose_precision(precision, device)
     mixed = autocast(amp, device)
     scaler = torch.amp.GradScaler(device.type, enabled=amp == "fp16")  # else it changes nothing
-    history, means = History(), Means()
-    saved = None
+    history, means, saved = History(), Means(), None
     if checkpoint is not None:
         chosen = {"clip_norm": clip_norm, "precision": precision, "seed": seed}
-        settings = _settings(model, train, optimizer, loss, metrics, rates) | chosen
-        parts = {"model": model, "optimizer": optimizer, "scaler": scaler}
-        saved = Checkpoint(checkpoint, settings, parts | {"history": history, "means": means})
-        _resume(saved, history, epochs)
+        chosen |= {"memory_format": str(memory_format or torch.preserve_format)}
+        settings = settings_of(model, train, valid, optimizer, rates, loss, metrics, step) | chosen
+        parts = {"model": model, "optimizer": optimizer, "scaler": scaler, "history": history}
+        saved = _resumed(checkpoint, settings, parts | {"means": means}, loss, epochs)
+    step = supervised(loss, metrics) if step is None else step
     net = torch.compile(model) if compile else model
-    replica = distributed.replicate(net)  # the net itself, unless several processes share the run
-    show = progress and distributed.rank() == 0
+    show, done = progress and distributed.rank() == 0, len(history.steps) + means.batches
 
-    done = len(history.steps) + len(means.sizes)
-    with rates, Progress(show, epochs, _length(train), done) as bar:
+    with (
+        saved or nullcontext(), rates, same_modes(model), layout(model, optimizer, memory_format),
+        Progress(show, epochs, length(train), done) as bar,
+    ):  # fmt: skip
+        replica = distributed.replicate(_Work(net, step, loss))
         for epoch in range(len(history.epochs), epochs):
+            if history.stopped:
+                break
             model.train()
-            ordered = _epoch(train, seed, epoch, len(means.sizes), saved)
-            for inputs, targets, share in device_batches(ordered, device):
-                rates.set(len(history.steps) + len(means.sizes))
+            rest = rest_of_epoch(train, seed, epoch, means.batches, saved)
+            for batch, share in device_batches(rest, device, memory_format, train):
+                rates.set(len(history.steps) + means.batches)
                 optimizer.zero_grad()
                 with mixed:
-                    outputs = forward(replica, inputs)
-                    value = loss(outputs, targets)
-                means.add(inputs, share, loss=value, **measure(metrics, outputs, targets))
-                scaler.scale(value if share == 1 else share * value).backward()
+                    found = replica(batch)  # step(net, batch)
+                value, values = weigh(found, batch, share)  # the loss; each mean and its count
+                means.add(values)
+                scaler.scale(value).backward()
+                distributed.refuse_unused(model)
                 if clip_norm is not None:
                     scaler.unscale_(optimizer)
                     nn.utils.clip_grad_norm_(trained, clip_norm)
@@ -167,92 +199,40 @@ def fit(
             row = {f"train_{name}": mean for name, mean in means.average().items()}
             distributed.same_buffers(model)
             if valid is not None:
-                found = evaluate(net, valid, loss=loss, metrics=metrics, precision=amp)
+                found = evaluate(net, valid, step=step, precision=amp, memory_format=memory_format)
                 row |= {f"valid_{name}": mean for name, mean in found.items()}
             row |= {"seconds": means.seconds(), "lr": float(optimizer.param_groups[0]["lr"])}
             history.epochs.append({"epoch": epoch + 1} | row)
             history.steps += means.values["loss"]
             means.clear()
+            if on_epoch is not None:
+                history.stopped = _ends(on_epoch(history, model))
             if saved:
                 saved.save()
     return history
 
 
-def seed_epoch(seed: int, epoch: int, train: Iterable | None = None) -> None:
-    """Make all that is random in an epoch a function of `seed` and `epoch` (from 0) alone.
+class _Work(nn.Module):
+    """A step as one module: what several processes exchange is the gradient of all that it does."""
 
-    Seeds Python, NumPy and torch, and where `train` is a ``DataLoader`` the generators that it and
-    its samplers hold; calls ``set_epoch(epoch)`` where `train` or its sampler has it. (Worker
-    processes that outlive an epoch, ``persistent_workers=True``, are out of its reach.)
-    """
-    digest = hashlib.sha256(f"{seed} {epoch}".encode()).digest()
-    number = int.from_bytes(digest[:4], "big")
-    runtime.seed_everything(number)
-    sampler, batch_sampler = getattr(train, "sampler", None), getattr(train, "batch_sampler", None)
-    for part in (train, sampler, batch_sampler, getattr(batch_sampler, "sampler", None)):
-        if isinstance(getattr(part, "generator", None), torch.Generator):
-            part.generator.manual_seed(number)
-        if hasattr(part, "set_epoch"):
-            part.set_epoch(epoch)
+    def __init__(self, net: nn.Module, step: Step, loss: Loss):
+        super().__init__()
+        self.net, self.step, self.loss = net, step, loss
 
-
-def _epoch(train: Iterable, seed: int, epoch: int, done: int, saved: Checkpoint | None) -> Iterable:
-    """The batches of an epoch, less the first `done`, which a run before this one has used."""
-    from labnotes.data.batches import Batches
-
-    seed_epoch(seed, epoch, train)
-    if not done:
-        return distributed.own_random_numbers(train)
-    if isinstance(train, Batches):  # they can start anywhere
-        train.load_state_dict(train.state_dict() | {"batch": done})
-        batches = train
-    else:
-        batches = iter(train)
-        next(islice(batches, done, done), None)
-    saved.restore_random()  # as they were after step `done`
-    return batches
-
-
-class _Rates:
-    """The learning rates of a run: as the optimizer has them, times the schedule's factor."""
-
-    def __init__(self, optimizer, schedule: Schedule | None, epochs: int, train: Iterable):
-        self.optimizer, self.schedule = optimizer, schedule
-        self.initial = [group["lr"] for group in optimizer.param_groups]
-        self.total = None
-        if schedule is not None:
-            if _length(train) is None:
-                raise ValueError(
-                    "a schedule needs the number of steps, and train has no len(): "
-                    "give batches that have one, or schedule=None"
-                )
-            self.total = epochs * _length(train)
-
-    def factor(self, step: int) -> float:
-        factor = self.schedule(step, self.total)
-        if not (math.isfinite(factor) and factor >= 0):
+    def forward(self, batch):
+        try:
+            return self.step(self.net, batch)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
             raise ValueError(
-                f"the schedule gives {factor} at step {step} of {self.total}: "
-                "give a factor of at least 0"
-            )
-        return factor
-
-    def set(self, step: int) -> None:
-        if self.schedule is not None:
-            self._scale(self.factor(step))
-
-    def _scale(self, factor: float) -> None:
-        for group, initial in zip(self.optimizer.param_groups, self.initial):
-            group["lr"] = initial * factor
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *problem) -> None:
-        self._scale(1.0)
+                f"batch normalization in training needs more than one value per channel ({error}): "
+                "a batch, or this process's part of it, has one example. Leave a short last batch "
+                "out with drop_last=True, which Batches and DataLoader take, or change batch_size"
+            ) from error
 
 
-def _check_arguments(model, train, valid, epochs, metrics, schedule, clip_norm, seed) -> None:
+def _check_arguments(model, train, valid, epochs, schedule, clip_norm, seed, on_epoch) -> None:
     if not isinstance(model, nn.Module):
         raise ValueError(f"model is of type {type(model).__name__}: give a torch.nn.Module")
     if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 1:
@@ -270,10 +250,8 @@ def _check_arguments(model, train, valid, epochs, metrics, schedule, clip_norm, 
                 f"{name} can be iterated only once, and epochs is {epochs}: give a DataLoader, "
                 "Batches or list(...) of it instead"
             )
-        if _length(batches) == 0:
+        if length(batches) == 0:
             raise ValueError(f"{name} holds no batch: give at least one pair (inputs, targets)")
-    if metrics and "loss" in metrics:
-        raise ValueError('a metric is named "loss", the name of the loss itself: rename it')
     if schedule is not None and not callable(schedule):
         raise ValueError(
             f"schedule is of type {type(schedule).__name__}: give a function "
@@ -283,13 +261,12 @@ def _check_arguments(model, train, valid, epochs, metrics, schedule, clip_norm, 
         raise ValueError(f"clip_norm is {clip_norm}: give a norm above 0, or None")
     if not isinstance(seed, int) or seed < 0:
         raise ValueError(f"seed is {seed!r}: give a whole number, 0 or more")
-
-
-def _length(batches: Iterable) -> int | None:
-    try:
-        return len(batches)
-    except TypeError:  # a generator, or a stream of unknown length
-        return None
+    if on_epoch is not None and not callable(on_epoch):
+        raise ValueError(
+            f"on_epoch is of type {type(on_epoch).__name__}: give a function (history, model)"
+        )
+    for batches in (train, valid):
+        distributed.refuse_sampler(batches)
 
 
 def _on_device(model, loss, optimizer: OptimizerLike, device) -> torch.optim.Optimizer:
@@ -297,9 +274,6 @@ def _on_device(model, loss, optimizer: OptimizerLike, device) -> torch.optim.Opt
     model.to(device)
     if isinstance(loss, nn.Module):
         loss.to(device)
-    for parameter in model.parameters():
-        if parameter.dim() == 4:  # a convolution's kernel: as the images, see place.py
-            parameter.data = parameter.data.to(memory_format=image_layout(device))
     trained = [p for p in model.parameters() if p.requires_grad]
     if not trained:
         raise ValueError("the model has no parameter that requires a gradient: nothing to train")
@@ -318,13 +292,29 @@ def _on_device(model, loss, optimizer: OptimizerLike, device) -> torch.optim.Opt
     return optimizer
 
 
-def _resume(saved: Checkpoint, history: History, epochs: int) -> None:
-    saved.resume()
-    if len(history.epochs) > epochs:
-        raise CheckpointError(
-            f"the run saved in {saved.path} has {len(history.epochs)} epochs, more than epochs="
-            f"{epochs}: ask for at least as many, or give this run another checkpoint name"
-        )
+def _resumed(checkpoint, settings: dict, parts: dict, loss, epochs: int) -> Checkpoint:
+    """The checkpoint, from which history, weights and all else have been loaded, if it has any."""
+    trained = isinstance(loss, nn.Module) and list(loss.parameters())
+    saved = Checkpoint(checkpoint, settings, parts | ({"loss": loss} if trained else {}))
+    try:
+        saved.resume()
+        done = len(parts["history"].epochs)
+        if done > epochs:
+            raise CheckpointError(
+                f"the run saved in {saved.path} has {done} epochs, more than epochs={epochs}: ask "
+                "for at least as many, or give this run another checkpoint name"
+            )
+    except BaseException:
+        saved.close()
+        raise
+    return saved
+
+
+def _ends(answer) -> bool:
+    """Whether ``on_epoch`` has ended the run: of several processes, whether process 0's has."""
+    if not any(answer is each or answer == each for each in (None, True, False)):
+        raise ValueError(f"on_epoch returned {answer!r}: return True to end the run, else nothing")
+    return distributed.of_process_0(bool(answer))
 
 
 def _refuse_nan(history: History, means: Means) -> None:
@@ -342,38 +332,3 @@ def _refuse_nan(history: History, means: Means) -> None:
     )
     error.history = history
     raise error
-
-
-def _settings(model, train, optimizer, loss, metrics, rates: _Rates) -> dict:
-    """What decides the course of a run, as plain values: two runs with the same may be joined."""
-    settings = {
-        "model": _text(model),
-        "loss": getattr(loss, "__name__", None) or _text(loss),
-        "metrics": sorted(metrics),
-        "processes": distributed.processes(),
-        "batches in an epoch": _length(train),
-        "batch_size": getattr(train, "batch_size", None),
-        "data seed": getattr(train, "seed", None),
-        "optimizer": type(optimizer).__name__,
-        "schedule": None,
-    }
-    for i, group in enumerate(optimizer.param_groups):
-        prefix = f"group {i} " if len(optimizer.param_groups) > 1 else ""
-        settings[f"{prefix}parameters"] = len(group["params"])
-        settings |= {
-            f"{prefix}{name}": value if not isinstance(value, Tensor) else value.tolist()
-            for name, value in group.items()
-            if name not in ("params", "foreach", "fused", "capturable", "differentiable")
-        }
-    if rates.schedule is not None:
-        steps = range(0, rates.total, -(-rates.total // 10_000))
-        factors = [f"{rates.factor(step):.9g}" for step in steps]
-        digest = hashlib.sha256(" ".join(factors).encode()).hexdigest()
-        settings["steps in all"] = rates.total
-        settings["schedule"] = f"{factors[0]} to {factors[-1]} ({digest[:8]})"
-    return settings
-
-
-def _text(module) -> str:
-    """The module as torch prints it, less addresses in memory."""
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(module))

@@ -23,6 +23,8 @@ class History:
         ``valid_loss``, ``valid_<metric>`` (where there is a validation set), ``seconds``
         (training and validation together) and ``lr`` (of the epoch's last step). Training values
         are means over the epoch, while the weights moved; validation is measured at its end.
+    stopped
+        Whether ``on_epoch`` has ended the run, before the last of the epochs asked for.
 
     Examples
     --------
@@ -33,6 +35,7 @@ class History:
 
     steps: list[float] = field(default_factory=list)
     epochs: list[dict] = field(default_factory=list)
+    stopped: bool = False
 
     @property
     def last(self) -> dict:
@@ -103,10 +106,10 @@ class History:
         return Path(path)
 
     def state_dict(self) -> dict:
-        return {"steps": self.steps, "epochs": self.epochs}
+        return {"steps": self.steps, "epochs": self.epochs, "stopped": self.stopped}
 
     def load_state_dict(self, state: dict) -> None:
-        self.steps, self.epochs = state["steps"], state["epochs"]
+        self.steps, self.epochs, self.stopped = state["steps"], state["epochs"], state["stopped"]
 
     def _need_an_epoch(self) -> None:
         if not self.epochs:

@@ -20,6 +20,7 @@ from labnotes.data import (
     Batches,
     ImageData,
     ImageSet,
+    catalog,
     channel_statistics,
     cifar10,
     digits,
@@ -129,6 +130,15 @@ RECIPES = {
 }  # fmt: skip
 
 
+def data_name(name: str) -> str:
+    """A data set's name as the recipes spell it, ``"fashion-mnist"`` for ``"Fashion_MNIST"``.
+
+    Anything else, the path of a folder, stays as it is.
+    """
+    spelt = catalog.plain_name(name).replace("_", "-")
+    return spelt if spelt in DATA else name
+
+
 def read_data(name: str, size: int | None = None) -> ImageData:
     """The images to train on: ``"fashion-mnist"``, ``"cifar10"``, ``"digits"`` or a folder.
 
@@ -147,6 +157,7 @@ def read_data(name: str, size: int | None = None) -> ImageData:
     DatasetUnavailable
         If the data set is not to be had.
     """
+    name = data_name(name)
     if name not in DATA:
         if not Path(name).is_dir():
             raise ValueError(
@@ -229,7 +240,7 @@ def train(
     runtime.seed_everything(seed)
     model = _build(recipe, len(found.classes), channels, side, name)
     batch_size = recipe.batch_size if batch_size is None else batch_size
-    augment = [random_crop(recipe.crop)] + ([random_flip()] if data != "digits" else [])
+    augment = [random_crop(recipe.crop)] + ([random_flip()] if data_name(data) != "digits" else [])
     scale = {"mean": mean, "std": std, "seed": seed}
     history = fit(
         model,
@@ -243,6 +254,9 @@ def train(
         ),
         schedule=cosine(warmup=recipe.warmup),
         precision=precision,
+        # Measured, a step on one CPU core: resnet 1.08 times as fast, googlenet 2.03, the others
+        # between (batches of 16).
+        memory_format=None if runtime.device().type == "mps" else torch.channels_last,
         checkpoint=folder / "checkpoint.pt",
         seed=seed,
         progress=progress,
@@ -321,7 +335,7 @@ def _build(recipe: Recipe, classes: int, channels: int, side: int, name: str) ->
     """The network, tried on one image: not every network takes images of every size."""
     try:
         model = recipe.network(classes, channels, side)
-        with torch.inference_mode():
+        with torch.no_grad():
             model.eval()(torch.zeros(1, channels, side, side))
     except (RuntimeError, ValueError) as error:
         raise ValueError(

@@ -8,7 +8,7 @@ and the milestones may be given in steps (an ``int``) or as a part of the run (a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 Schedule = Callable[[int, int], float]
 
@@ -99,6 +99,11 @@ def step_decay(milestones: Sequence[int | float], gamma: float = 0.1) -> Schedul
         raise ValueError(f"milestones are {milestones!r}: give rising steps, such as [0.5, 0.75]")
     for milestone in milestones:
         _in_steps(milestone, 1, "a milestone")
+    if len({type(milestone) for milestone in milestones}) > 1:
+        raise ValueError(
+            f"milestones are {milestones!r}: give all in steps (int), or all as parts of the run "
+            "(float), whose order does not depend on the run's length"
+        )
     if not gamma > 0:
         raise ValueError(f"gamma is {gamma}: give a factor above 0")
 
@@ -163,5 +168,60 @@ def _in_steps(value: int | float, total: int, what: str) -> int:
 
 
 def _check(step: int, total: int) -> None:
-    if total < 1 or step < 0:
-        raise ValueError(f"step {step} of {total}: steps count from 0, of at least one in all")
+    if not 0 <= step < total:
+        raise ValueError(f"step {step} of {total}: steps count from 0, the last is total - 1")
+
+
+class Rates:
+    """The learning rates of a run: as the optimizer has them, times the schedule's factor.
+
+    As a context: when it ends, the rates are the optimizer's own again.
+    """
+
+    def __init__(self, optimizer, schedule: Schedule | None, epochs: int, train: Iterable):
+        self.optimizer, self.schedule = optimizer, schedule
+        self.initial = [group["lr"] for group in optimizer.param_groups]
+        self.total = None
+        if schedule is not None:
+            if length(train) is None:
+                raise ValueError(
+                    "a schedule needs the number of steps, and train has no len(): "
+                    "give batches that have one, or schedule=None"
+                )
+            self.total = epochs * length(train)
+
+    def factor(self, step: int) -> float:
+        if step >= self.total:
+            raise ValueError(
+                f"train gave more batches than its len() told: the schedule is for {self.total} "
+                "steps, and there is one more. Give batches whose len() is right, or schedule=None"
+            )
+        factor = self.schedule(step, self.total)
+        if not (math.isfinite(factor) and factor >= 0):
+            raise ValueError(
+                f"the schedule gives {factor} at step {step} of {self.total}: "
+                "give a factor of at least 0"
+            )
+        return factor
+
+    def set(self, step: int) -> None:
+        if self.schedule is not None:
+            self._scale(self.factor(step))
+
+    def _scale(self, factor: float) -> None:
+        for group, initial in zip(self.optimizer.param_groups, self.initial):
+            group["lr"] = initial * factor
+
+    def __enter__(self) -> Rates:
+        return self
+
+    def __exit__(self, *problem) -> None:
+        self._scale(1.0)
+
+
+def length(batches: Iterable) -> int | None:
+    """Batches in an epoch; None where that is not known."""
+    try:
+        return len(batches)
+    except TypeError:  # a generator, or a stream of unknown length
+        return None

@@ -73,7 +73,7 @@ def linear() -> nn.Sequential:
 def gradient(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """The gradient of the mean loss of a batch, of which each process computes its part."""
     replica = distributed.replicate(model)
-    inputs, targets, share = distributed.part(images, labels)
+    (inputs, targets), share = distributed.part((images, labels))
     loss = F.cross_entropy(replica(inputs), targets)
     (share * loss).backward()  # here the processes exchange and average
     return torch.cat([p.grad.flatten() for p in model.parameters()])

@@ -245,10 +245,14 @@ def test_order_of_key_value_pairs_does_not_matter():
         torch.testing.assert_close(attention(q, k, v), attention(q, k[:, order], v[:, order]))
 
 
-def test_weights_are_kept_before_dropout_and_without_a_graph():
+@pytest.mark.parametrize("layer", ["dot product", "additive"])
+def test_weights_are_kept_before_dropout_and_without_a_graph(layer):
     torch.manual_seed(0)
     q = torch.randn(4, 5, 6, requires_grad=True)
-    attention = ScaledDotProductAttention(dropout=0.5)
+    if layer == "additive":
+        attention = AdditiveAttention(6, 6, 3, dropout=0.5)
+    else:
+        attention = ScaledDotProductAttention(dropout=0.5)
     output = attention(q, q, q)
     torch.testing.assert_close(attention.weights.sum(-1), torch.ones(4, 5))
     assert not torch.allclose(output, attention.weights @ q)  # dropout did act on the output
@@ -256,6 +260,16 @@ def test_weights_are_kept_before_dropout_and_without_a_graph():
     copy.deepcopy(attention)  # a tensor with a graph could not be copied
     attention.eval()
     torch.testing.assert_close(attention(q, q, q), attention.weights @ q)
+
+
+def test_dropout_sets_the_weights_to_0_with_its_probability_and_scales_the_rest():
+    torch.manual_seed(0)
+    q, k, each = torch.randn(8, 30, 4), torch.randn(8, 50, 4), torch.eye(50).expand(8, 50, 50)
+    for attention in (ScaledDotProductAttention(0.2), AdditiveAttention(4, 4, 3, dropout=0.2)):
+        used = attention(q, k, each)  # values that show the weights themselves
+        dropped = used == 0
+        assert dropped.float().mean().item() == pytest.approx(0.2, abs=0.02)  # 12,000 weights
+        torch.testing.assert_close(used[~dropped], (attention.weights / 0.8)[~dropped])
 
 
 def test_a_layer_without_keys_gives_zeros():

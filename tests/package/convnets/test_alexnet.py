@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torchvision
+from scipy import stats
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -81,8 +82,8 @@ def test_first_weights_are_those_of_section_5():
     layers = [m for m in [*net.features, *net.classifier] if hasattr(m, "weight")]
     assert [m.bias.unique().tolist() for m in layers] == [[0], [1], [0], [1], [1], [1], [1], [0]]
     for layer in layers:
-        assert layer.weight.std().item() == pytest.approx(0.01, rel=0.05)
-        assert abs(layer.weight.mean().item()) < 1e-3
+        weights = layer.weight.detach().flatten()[:20_000].numpy()
+        assert stats.kstest(weights, stats.norm(0, 0.01).cdf).pvalue > 1e-4
 
 
 def test_the_order_is_convolution_relu_normalization_pooling():
@@ -90,6 +91,34 @@ def test_the_order_is_convolution_relu_normalization_pooling():
     block = ["Conv2d", "ReLU", "LocalResponseNorm", "MaxPool2d"]
     assert kinds[:8] == block * 2
     assert kinds[8:] == ["Conv2d", "ReLU"] * 3 + ["MaxPool2d"]
+
+
+@pytest.mark.parametrize("lrn", [False, True])
+def test_the_small_net_has_that_order_too_and_normalizes_only_if_asked_to(lrn):
+    net = on_meta(alexnet_small, lrn=lrn, groups=2)
+    kinds = [type(m).__name__ for m in net.features]
+    block = ["Conv2d", "ReLU", "LocalResponseNorm" if lrn else "Identity", "MaxPool2d"]
+    assert kinds == block * 2 + ["Conv2d", "ReLU"] * 3 + ["MaxPool2d"]
+    assert [m.groups for m in net.features if isinstance(m, nn.Conv2d)] == [1, 2, 1, 2, 2]
+    assert [m.groups for m in net.features if "Response" in type(m).__name__] == [2, 2] * lrn
+    dense = ["Linear", "ReLU", "Dropout"]
+    assert [type(m).__name__ for m in net.classifier] == [*dense, *dense, "Linear"]
+
+
+@pytest.mark.parametrize(("overlapping", "kernel"), [(True, 3), (False, 2)])
+def test_pooling_windows_overlap_where_that_is_asked_for(overlapping, kernel):
+    pools = [
+        m
+        for m in on_meta(alexnet_small, overlapping=overlapping).features
+        if isinstance(m, nn.MaxPool2d)
+    ]
+    assert [(m.kernel_size, m.stride) for m in pools] == [(kernel, 2)] * 3  # section 3.4
+
+
+def test_without_lrn_the_network_of_2012_has_no_response_normalization():
+    kinds = [type(m).__name__ for m in on_meta(alexnet_2012, lrn=False).features]
+    assert "LocalResponseNorm" not in kinds and kinds.count("MaxPool2d") == 3
+    assert [m.p for m in on_meta(alexnet_2012, dropout=0.3).classifier[2::3]] == [0.3, 0.3]
 
 
 def test_groups_are_two_towers_that_meet_in_convolution_3_alone():
@@ -144,6 +173,32 @@ def test_the_small_net_can_be_made_for_16_pixels():
         assert net.features(torch.empty(2, 1, 16, 16)).shape == (2, 16, 2, 2)
         assert net(torch.empty(2, 1, 16, 16)).shape == (2, 10)
     assert net.classifier[0].in_features == 16 * 2 * 2
+
+
+def test_image_sizes_25_to_32_make_the_same_small_net_and_33_a_larger_one():
+    shapes = {}
+    for side in range(24, 34):
+        net = on_meta(alexnet_small, width=8, image_size=side)
+        shapes[side] = {name: tensor.shape for name, tensor in net.state_dict().items()}
+        with torch.device("meta"):  # the average pooling has nothing to do at the image size
+            maps = net.features(torch.empty(1, 1, side, side))
+        assert net.avgpool.output_size == maps.shape[-1]
+    assert all(shapes[side] == shapes[32] for side in range(25, 33))
+    assert shapes[24] != shapes[32] != shapes[33]
+
+
+@pytest.mark.parametrize(("activation", "gain"), [("relu", 2), ("tanh", 1)])
+def test_the_small_net_starts_with_normal_weights_of_he_for_relu_and_of_lecun_for_tanh(
+    activation, gain
+):
+    torch.manual_seed(0)
+    net = alexnet_small(activation=activation, width=12)
+    for layer in [*net.features, *net.classifier]:
+        if hasattr(layer, "weight"):
+            fan_in = layer.weight[0].numel()
+            expected = stats.norm(0, (gain / fan_in) ** 0.5).cdf
+            assert stats.kstest(layer.weight.detach().flatten().numpy(), expected).pvalue > 1e-4
+            assert not layer.bias.any()
 
 
 def test_pooling_and_normalization_add_no_parameter_to_the_small_net():

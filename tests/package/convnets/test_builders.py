@@ -3,6 +3,8 @@
 import inspect
 
 import pytest
+import torch
+from torch import nn
 
 from labnotes import convnets
 from labnotes.train.recipes import RECIPES
@@ -37,6 +39,26 @@ def test_small_forms_are_for_ten_classes_of_grey_images_the_others_for_imagenet(
     small = name.endswith("_small") or name.startswith("lenet")
     defaults = (found["num_classes"].default, found["in_channels"].default)
     assert defaults == ((10, 1) if small else (1000, 3))
+
+
+SIZES = ("num_classes", "in_channels", "width", "image_size")
+ASKED = [(name, size) for name in BUILDERS for size in SIZES if size in parameters(name)]
+
+
+@pytest.mark.parametrize(("name", "size"), ASKED)
+def test_a_builder_names_the_size_that_is_not_positive(name, size):
+    with pytest.raises(ValueError, match=f"{size} is 0"), torch.device("meta"):
+        getattr(convnets, name)(**{size: 0})
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_a_builder_makes_a_network_for_these_classes_and_channels(name):
+    options = {"output": "linear"} if name == "lenet5" else {}
+    with torch.device("meta"):
+        net = getattr(convnets, name)(7, 2, **options)
+    layers = [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    last = layers[-1].weight
+    assert layers[0].weight.shape[1] == 2 and len(last) == 7
 
 
 def test_there_are_builders_of_every_architecture():

@@ -98,7 +98,9 @@ def test_any_convolution_and_its_gradients_are_those_of_torch(
         close(a, b)
 
 
-@pytest.mark.parametrize(("stride", "padding", "dilation"), [(1, 0, 1), (2, 1, 1), (2, 2, 2)])
+@pytest.mark.parametrize(
+    ("stride", "padding", "dilation"), [(1, 0, 1), (1, 2, 1), (2, 1, 1), (2, 2, 2)]
+)
 def test_the_seven_loops_are_the_convolution_of_torch(stride, padding, dilation):
     x, weight, bias = draw(2, 3, 6, 5), draw(2, 3, 3, 2, seed=1), draw(2, seed=2)
     numbers = (stride, padding, dilation)
@@ -192,6 +194,9 @@ def test_the_dense_matrix_is_mostly_zero_and_repeats_the_kernel():
         (lambda: conv2d(draw(1, 1, 5, 5), draw(1, 1, 3, 3), padding=-1), "padding is -1"),
         (lambda: conv2d(draw(1, 1, 5, 5), draw(1, 1, 3, 3), dilation=3), "spans 7 positions"),
         (lambda: conv_transpose2d(draw(1, 2, 5, 5), draw(1, 3, 3, 3)), "x has 2 channels"),
+        (lambda: conv2d_by_loops(draw(1, 2, 5, 5), draw(1, 3, 3, 3)), "x has 2 channels.* reads 3"),
+        (lambda: conv2d_by_loops(draw(1, 3, 5, 5), draw(2, 3, 3, 3), draw(3)), "of the 2 output"),
+        (lambda: conv_transpose2d(draw(1, 3, 5, 5), draw(3, 2, 3, 3), draw(3)), "of the 2 output"),
         (lambda: conv_transpose_output_size(4, 3, 2, 0, 1, 2), "output_padding is 2: give 0 to 1"),
         (lambda: conv_transpose_output_size(1, 1, 1, 1), "padding 1 takes away all of the 1"),
         (lambda: conv_transpose_output_size(0, 3), "size is 0"),

@@ -1,10 +1,12 @@
 """Our densely connected networks against torchvision's and the paper's tables."""
 
 import doctest
+import math
 
 import pytest
 import torch
 import torchvision
+from scipy import stats
 from torch import nn
 from torch.nn import functional as F
 
@@ -16,7 +18,7 @@ from labnotes.convnets import (
     densenet201,
     densenet_small,
 )
-from labnotes.convnets.densenet import DenseBlock, DenseLayer
+from labnotes.convnets.densenet import DenseBlock, DenseLayer, Transition
 
 NETS = {121: densenet121, 161: densenet161, 169: densenet169, 201: densenet201}
 
@@ -85,6 +87,16 @@ def test_recomputing_changes_no_gradient_and_moves_the_running_means_twice():
     torch.testing.assert_close(twice, 1.9 * once)  # 1 - 0.9**2 against 1 - 0.9
 
 
+def test_a_layer_that_recomputes_learns_from_images_too_which_carry_no_gradient():
+    torch.manual_seed(0)
+    images = torch.randn(2, 6, 5, 5)
+    plain, thrifty = DenseLayer(6, 3), DenseLayer(6, 3, memory_efficient=True)
+    thrifty.load_state_dict(plain.state_dict())
+    for layer in (plain, thrifty):
+        layer([images]).square().sum().backward()
+    torch.testing.assert_close(thrifty.conv1.weight.grad, plain.conv1.weight.grad)
+
+
 @pytest.mark.parametrize(
     ("depth", "growth", "bc", "millions"),
     [
@@ -104,11 +116,79 @@ def test_the_nets_for_small_images_have_the_parameters_of_table_2(depth, growth,
     assert round(parameters(net) / 1e6, 1) == millions
 
 
+@pytest.mark.parametrize("depth", NETS)
+def test_every_depth_passes_its_options_on(depth):
+    with torch.device("meta"):
+        net = NETS[depth](7, 2, memory_efficient=True)
+    assert all(layer.memory_efficient for layer in net.modules() if isinstance(layer, DenseLayer))
+    assert net.features.conv0.in_channels == 2 and net.classifier.out_features == 7
+
+
+def test_small_images_keep_their_size_in_the_first_block_and_are_halved_twice():
+    with torch.device("meta"):
+        net, sides = densenet_small(depth=10, bottleneck=True, memory_efficient=True), []
+        for layer in (net.features.conv0, *(m for m in net.modules() if isinstance(m, DenseBlock))):
+            layer.register_forward_hook(lambda _, __, out: sides.append(out.shape[-1]))
+        net(torch.empty(2, 1, 32, 32))
+    assert sides == [32, 32, 16, 8]
+    assert all(layer.memory_efficient for layer in net.modules() if isinstance(layer, DenseLayer))
+
+
 @pytest.mark.parametrize("bottleneck", [False, True])
 def test_the_depth_counts_the_layers_with_weights(bottleneck):
     with torch.device("meta"):
         net = densenet_small(in_channels=3, depth=40, growth_rate=12, bottleneck=bottleneck)
     assert sum(isinstance(m, (nn.Conv2d, nn.Linear)) for m in net.modules()) == 40
+
+
+@pytest.mark.parametrize(("growth", "theta"), [(5, 0.5), (12, 0.3), (4, 1.0)])
+def test_a_transition_keeps_the_floor_of_theta_times_its_maps(growth, theta):
+    with torch.device("meta"):
+        net = densenet_small(
+            depth=10, growth_rate=growth, compression=theta
+        )  # two layers in each block
+    maps = 16
+    for transition in (m for m in net.modules() if isinstance(m, Transition)):
+        maps += 2 * growth
+        kept = math.floor(maps * theta)  # section 3, "Compression"
+        assert transition.conv.weight.shape == (kept, maps, 1, 1)
+        maps = kept
+    assert net.classifier.in_features == maps + 2 * growth
+
+
+def test_an_odd_number_of_maps_is_halved_downwards():
+    with torch.device("meta"):
+        net = densenet_small(depth=7, growth_rate=5, compression=0.5)
+    shapes = [tuple(m.conv.weight.shape[:2]) for m in net.modules() if isinstance(m, Transition)]
+    assert shapes == [(10, 21), (7, 15)]
+
+
+@pytest.mark.parametrize(
+    ("bottleneck", "compression", "first"),
+    [(False, 1.0, 16), (True, 1.0, 16), (False, 0.5, 16), (True, 0.5, 24)],
+)
+def test_only_bottlenecks_with_compression_start_from_twice_the_growth_rate(
+    bottleneck, compression, first
+):
+    with torch.device("meta"):
+        net = densenet_small(depth=16, bottleneck=bottleneck, compression=compression)
+    assert net.features.conv0.out_channels == first
+
+
+def test_a_bottleneck_has_four_times_the_growth_rate():
+    layer = DenseLayer(24, 12)
+    assert layer.conv1.weight.shape == (48, 24, 1, 1)
+    assert layer.conv2.weight.shape == (12, 48, 3, 3)
+
+
+def test_weights_start_normal_with_variance_2_over_fan_in_and_no_bias():
+    torch.manual_seed(0)
+    net = densenet_small(depth=16, growth_rate=24, bottleneck=True, compression=0.5)
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d):
+            expected = stats.norm(0, (2 / layer.weight[0].numel()) ** 0.5).cdf
+            assert stats.kstest(layer.weight.detach().flatten().numpy(), expected).pvalue > 1e-4
+    assert not net.classifier.bias.any() and net.classifier.weight.any()
 
 
 def test_a_block_is_torch_cat_of_its_input_and_what_each_layer_adds():

@@ -7,6 +7,7 @@ import itertools
 import pytest
 import torch
 import torchvision
+from scipy import stats
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -14,14 +15,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from labnotes.convnets import (
     GoogLeNetOutputs,
     Inception,
-    auxiliary_cross_entropy,
     googlenet,
     googlenet_2014,
     googlenet_small,
-    main_accuracy,
     small_inception,
 )
-from labnotes.train import evaluate, fit
 
 module = importlib.import_module("labnotes.convnets.googlenet")
 
@@ -149,6 +147,70 @@ def test_the_published_heads_pool_14x14_to_4x4_and_the_weights_fit_both_forms():
     assert pooled.shape == (1, 1, 4, 4)
 
 
+def test_the_published_poolings_have_windows_of_3_and_5():
+    with torch.device("meta"):
+        net = googlenet_2014()
+    x = torch.randn(1, 2, 14, 14)  # table 1: max pool 3x3/2; section 5: average pool 5x5/3
+    assert torch.equal(net.maxpool4(x), F.max_pool2d(x, 3, 2, ceil_mode=True))
+    for head in (net.aux1, net.aux2):
+        torch.testing.assert_close(head.pool(x), F.avg_pool2d(x, 5, 3))
+
+
+def test_the_published_net_normalizes_after_its_first_and_before_its_second_pooling():
+    torch.manual_seed(0)
+    net = googlenet_2014(10, aux_logits=False).eval()
+    with torch.no_grad():  # a response that the normalization changes, and biases
+        net.conv1.conv.weight.mul_(30)
+        net.conv3.conv.weight.mul_(3)
+        for layer in (net.conv1, net.conv2, net.conv3):
+            nn.init.normal_(layer.conv.bias)
+    found = []
+    net.inception3a.register_forward_hook(lambda _, inputs, __: found.append(inputs[0]))
+    image = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        net(image)
+        # Figure 3: conv 7x7, pool, LRN, conv 1x1, conv 3x3, LRN, pool.
+        w = net.state_dict()
+        x = F.conv2d(image, w["conv1.conv.weight"], w["conv1.conv.bias"], 2, 3).relu()
+        x = F.local_response_norm(F.max_pool2d(x, 3, 2, ceil_mode=True), 5, 1e-4, 0.75, 1.0)
+        x = F.conv2d(x, w["conv2.conv.weight"], w["conv2.conv.bias"]).relu()
+        x = F.conv2d(x, w["conv3.conv.weight"], w["conv3.conv.bias"], padding=1).relu()
+        before = F.max_pool2d(F.local_response_norm(x, 5, 1e-4, 0.75, 1.0), 3, 2, ceil_mode=True)
+        after = F.local_response_norm(F.max_pool2d(x, 3, 2, ceil_mode=True), 5, 1e-4, 0.75, 1.0)
+    assert (before - after).abs().max() > 1e-2  # the place matters
+    torch.testing.assert_close(found[0], before, rtol=1e-4, atol=1e-4)
+
+
+def drawn(module: nn.Module, kinds=(nn.Conv2d, nn.Linear)):
+    """Layers with their first weights, at most 20,000 of each."""
+    for layer in module.modules():
+        if isinstance(layer, kinds):
+            yield layer, layer.weight.detach().flatten()[:20_000].numpy()
+
+
+def test_first_weights_have_the_deviation_of_torchvision_or_of_he_without_normalization():
+    torch.manual_seed(0)
+    for _, weights in drawn(googlenet(10)):  # torchvision cuts at two, so far out that none is cut
+        assert stats.kstest(weights, stats.norm(0, 0.01).cdf).pvalue > 1e-4
+    for layer, weights in drawn(googlenet_2014(10)):
+        deviation = (2 / layer.weight[0].numel()) ** 0.5
+        assert stats.kstest(weights, stats.norm(0, deviation).cdf).pvalue > 1e-4
+        assert not layer.bias.any()
+    for layer, weights in drawn(googlenet_small(width=64, batch_norm=False), nn.Conv2d):
+        deviation = (2 / layer.weight[0].numel()) ** 0.5
+        assert stats.kstest(weights, stats.norm(0, deviation).cdf).pvalue > 1e-4
+        assert not layer.bias.any()
+
+
+def test_the_small_nets_auxiliary_classifiers_are_as_wide_as_its_first_stage():
+    with torch.device("meta"):
+        net = googlenet_small(7, width=32, blocks=(1, 2, 1), aux_logits=True)
+    for head, maps in ((net.aux1, 32), (net.aux2, 64)):  # after the first and the third block
+        assert head.conv.conv.weight.shape == (32, maps, 1, 1)
+        assert head.fc1.weight.shape == (64, 32 * 4 * 4)
+        assert head.fc2.weight.shape == (7, 64)
+
+
 def path_by_hand(x, layers, pool=False):
     if pool:
         x = F.max_pool2d(F.pad(x, (1, 1, 1, 1), value=-float("inf")), 3, stride=1)
@@ -233,42 +295,6 @@ def test_another_block_can_be_put_in():
     assert net(torch.zeros(2, 1, 9, 9)).shape == (2, 10)
 
 
-def test_the_loss_adds_the_auxiliary_losses_with_their_weight():
-    torch.manual_seed(0)
-    targets = torch.tensor([0, 3, 1])
-    outputs = GoogLeNetOutputs(*torch.randn(3, 3, 4))
-    main, aux2, aux1 = (F.cross_entropy(o, targets) for o in outputs)
-    loss = auxiliary_cross_entropy(0.3)
-    torch.testing.assert_close(loss(outputs, targets), main + 0.3 * aux2 + 0.3 * aux1)
-    torch.testing.assert_close(loss(outputs.logits, targets), main)
-    torch.testing.assert_close(auxiliary_cross_entropy(0)(outputs, targets), main)
-    theirs = torchvision.models.GoogLeNetOutputs(*outputs)
-    torch.testing.assert_close(loss(theirs, targets), main + 0.3 * aux2 + 0.3 * aux1)
-    torch.testing.assert_close(loss((outputs[0], outputs[1], None), targets), main + 0.3 * aux2)
-    assert loss.__name__ != auxiliary_cross_entropy(0.5).__name__
-    expected = (outputs[0].argmax(1) == targets).float().mean()
-    assert main_accuracy(outputs, targets) == main_accuracy(outputs[0], targets) == expected
-
-
-def test_fit_trains_all_classifiers_and_evaluate_reads_the_main_one():
-    torch.manual_seed(0)
-    x = torch.randn(32, 1, 12, 12)
-    y = (x.mean((1, 2, 3)) > 0).long()
-    net = googlenet_small(2, width=16, aux_logits=True)
-    before = {k: v.clone() for k, v in net.state_dict().items()}
-    history = fit(
-        net, [(x, y)], [(x, y)], epochs=8, progress=False,
-        optimizer=lambda p: torch.optim.Adam(p, lr=0.01),
-        loss=auxiliary_cross_entropy(), metrics={"accuracy": main_accuracy},
-    )  # fmt: skip
-    assert history.steps[-1] < history.steps[0]
-    for name in ("fc.weight", "aux1.fc2.weight", "aux2.fc2.weight"):
-        assert not torch.equal(before[name], net.state_dict()[name].cpu())
-    found = evaluate(net, [(x, y)])
-    assert found["accuracy"] == pytest.approx(history.last["valid_accuracy"])
-    assert found["loss"] == pytest.approx(history.last["valid_loss"], abs=1e-5)
-
-
 def test_the_signal_keeps_its_size_without_normalization():
     torch.manual_seed(0)
     with torch.no_grad():
@@ -287,20 +313,31 @@ def test_the_signal_keeps_its_size_without_normalization():
         (lambda: googlenet(in_channels=1, transform_input=True), "in_channels is 1"),
         (lambda: Inception(8, 0, 1, 1, 1, 1, 1), "ch1x1 is 0"),
         (lambda: Inception(8, 1, 1, 1, 1, True, 1), "ch5x5 is True"),
+        (lambda: small_inception(8, 0), "out_channels is 0"),
+        (lambda: small_inception(0, 16), "in_channels is 0"),
         (lambda: small_inception(8, 24), "out_channels is 24: give a multiple of 16"),
         (lambda: googlenet_small(width=8), "out_channels is 8"),
         (lambda: googlenet_small(width=-16), "width is -16"),
         (lambda: googlenet_small(blocks=(1, 0)), "blocks is 0"),
         (lambda: googlenet_small(blocks=()), r"blocks is \(\): give at least 1 in all"),
         (lambda: googlenet_small(blocks=(1, 1), aux_logits=True), "give at least 3 in all"),
-        (lambda: auxiliary_cross_entropy(-0.1), "weight is -0.1: give 0 or more"),
-        (lambda: auxiliary_cross_entropy(float("nan")), "weight is nan"),
     ],
 )
 def test_an_impossible_net_is_refused_with_the_reason(build, text):
     with pytest.raises(ValueError, match=text):
         with torch.device("meta"):
             build()
+
+
+SIZES = dict(
+    in_channels=8, ch1x1=1, ch3x3red=1, ch3x3=1, ch5x5red=1, ch5x5=1, pool_proj=1, kernel5=5
+)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_block_names_the_size_that_is_not_positive(name):
+    with pytest.raises(ValueError, match=f"{name} is 0: give a positive integer"):
+        Inception(**(SIZES | {name: 0}))
 
 
 def test_without_auxiliary_classifiers_training_gives_logits_alone():

@@ -6,6 +6,7 @@ import importlib
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from scipy.signal import correlate2d
 from torch import nn
 from torch.nn import functional as F
@@ -166,6 +167,25 @@ def test_first_weights_of_lenet5_lie_within_2_4_over_fan_in():
         start += len(row)
 
 
+def test_every_number_of_lenet5_starts_uniform_within_2_4_over_its_inputs():
+    torch.manual_seed(0)
+    nets = [lenet5(output="linear") for _ in range(40)]  # for S2 has but twelve numbers
+    inputs = {"c1": 25, "s2": 4, "s4": 4, "c5": 400, "f6": 120, "output": 84}
+    for name, fan_in in inputs.items():
+        reach = 2.4 / fan_in
+        for kind, _ in getattr(nets[0], name).named_parameters():
+            drawn = torch.cat([getattr(net, name).get_parameter(kind).flatten() for net in nets])
+            between = stats.uniform(-reach, 2 * reach).cdf
+            found = drawn.detach()[:10_000].numpy()
+            assert stats.kstest(found, between).pvalue > 1e-4, (name, kind)
+    inputs = torch.tensor([25 * len(row) for row in C3_TABLE])  # of the maps of C3
+    maps = torch.tensor([j for j, row in enumerate(C3_TABLE) for _ in row])  # of the 60 kernels
+    biases = torch.cat([net.c3.bias * inputs / 2.4 for net in nets])
+    kernels = nets[0].c3.weight.flatten(1) * inputs[maps, None] / 2.4
+    for found in (biases, kernels.flatten()):
+        assert stats.kstest(found.detach().numpy(), stats.uniform(-1, 2).cdf).pvalue > 1e-4
+
+
 def test_the_output_may_be_linear_or_of_other_codes():
     assert parameters(lenet5(output="linear")) == 60_850
     x = torch.randn(2, 1, 32, 32)
@@ -240,6 +260,10 @@ def test_weights_of_lenet_start_by_the_rule_of_glorot_and_bengio():
     for layer, fan_in, fan_out in [(lenet().fc1, 400, 120), (lenet().conv2, 150, 400)]:
         reach = (6 / (fan_in + fan_out)) ** 0.5
         assert 0.99 * reach < layer.weight.abs().max() <= reach
+        between = stats.uniform(-reach, 2 * reach).cdf
+        assert stats.kstest(layer.weight.detach().flatten().numpy(), between).pvalue > 1e-4
+    net = lenet()
+    for layer in (net.conv1, net.conv2, net.fc1, net.fc2, net.fc3):
         assert (layer.bias == 0).all()
 
 

@@ -6,6 +6,7 @@ import importlib
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 from torch.nn import functional as F
 
@@ -127,7 +128,8 @@ def test_parameters_are_counted_as_published_or_by_hand():
 
 
 def test_the_small_net_narrows_in_proportion():
-    for width, expected in ((192, [192, 160, 96]), (48, [48, 40, 24]), (24, [24, 20, 12])):
+    widths = {192: [192, 160, 96], 48: [48, 40, 24], 24: [24, 20, 12], 1: [1, 1, 1]}
+    for width, expected in widths.items():
         with torch.device("meta"):
             model = nin_small(width=width)
         found = [m.out_channels for m in model.modules() if isinstance(m, nn.Conv2d)]
@@ -169,6 +171,16 @@ def test_receptive_fields_of_the_class_maps_are_read():
     assert (field.size, field.jump) == (5 + 2 + 4 * 2 + 2 * 2 + 2 * 4, 4)
 
 
+def test_weights_start_normal_with_variance_2_over_fan_in_and_biases_at_0():
+    torch.manual_seed(0)
+    for layer in nin_small(width=48).modules():
+        if isinstance(layer, nn.Conv2d):
+            expected = stats.norm(0, (2 / layer.weight[0].numel()) ** 0.5).cdf
+            found = layer.weight.detach().flatten()[:20_000].numpy()
+            assert stats.kstest(found, expected).pvalue > 1e-4
+            assert not layer.bias.any()
+
+
 def test_the_signal_keeps_its_size_through_the_layers_at_first():
     torch.manual_seed(0)
     for width in (12, 48, 192):
@@ -189,6 +201,7 @@ def test_the_signal_keeps_its_size_through_the_layers_at_first():
         (lambda: mlpconv(3, (4, 5), 3), r"channels is \[4, 5\]: give three numbers"),
         (lambda: mlpconv(3, (4, 5, 0), 3), "channels is 0"),
         (lambda: mlpconv(3, 4, 0), "kernel_size is 0"),
+        (lambda: mlpconv(0, 4, 3), "in_channels is 0"),
         (lambda: mlpconv(3, 4, 3, stride=0), "stride is 0"),
     ],
 )

@@ -56,6 +56,16 @@ def test_the_blur_is_the_binomial_filter_and_keeps_constants():
     )
 
 
+def test_the_blur_has_nothing_to_learn_or_to_save():
+    assert not list(BlurPool2d(3).parameters()) and not BlurPool2d(3).state_dict()
+
+
+def test_the_stride_of_the_blur_can_be_chosen():
+    x = torch.randn(1, 2, 9, 12)
+    every = BlurPool2d(2, stride=1)(x)
+    assert every.shape == x.shape and torch.equal(BlurPool2d(2, stride=3)(x), every[..., ::3, ::3])
+
+
 def test_blurring_before_subsampling_takes_the_highest_frequency_out():
     stripes = torch.tensor([1.0, -1.0]).repeat(8).expand(1, 1, 16, 16)
     assert BlurPool2d(1)(stripes).abs().max() < 1e-6
@@ -68,6 +78,23 @@ def test_a_transformer_can_turn_its_input_by_a_right_angle():
         layer.theta.bias.copy_(torch.tensor([0.0, -1, 0, 1, 0, 0]))
     image = torch.rand(1, 1, 8, 8)
     torch.testing.assert_close(layer(image), image.rot90(1, (2, 3)), atol=1e-5, rtol=0)
+
+
+def test_a_transformer_finds_six_numbers_with_two_convolutions_and_two_linear_layers():
+    torch.manual_seed(0)
+    layer = SpatialTransformer(3, hidden=5)
+    nn.init.normal_(layer.theta.weight, std=0.1)
+    seen = []
+    layer.theta.register_forward_hook(lambda _, __, out: seen.append(out))
+    x, w = torch.rand(2, 3, 20, 14), layer.state_dict()
+    layer(x)
+    h = F.conv2d(x, w["look.0.weight"], w["look.0.bias"], stride=2, padding=2).relu()
+    h = F.conv2d(h, w["look.2.weight"], w["look.2.bias"], stride=2, padding=2).relu()
+    assert h.shape == (2, 10, 5, 4)
+    h = F.adaptive_avg_pool2d(h, 4).flatten(1) @ w["look.6.weight"].T + w["look.6.bias"]
+    expected = h.relu() @ w["theta.weight"].T + w["theta.bias"]  # (2, 6)
+    assert h.shape[1] == 32 and w["look.0.weight"].shape == (5, 3, 5, 5)
+    torch.testing.assert_close(seen[0], expected)
 
 
 def test_a_transformer_learns_from_the_loss_behind_it():

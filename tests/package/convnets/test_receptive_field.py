@@ -269,6 +269,14 @@ def test_the_window_that_ceil_mode_adds_at_the_end_is_measured_too():
     assert receptive_field_of(pool, 6).interval(2) == (4, 6)
 
 
+def test_without_a_unit_the_middle_one_is_measured_where_pooling_pads_too():
+    for pool in (nn.MaxPool2d(3, 1, padding=1), nn.MaxPool2d(5, 2, padding=2, ceil_mode=True)):
+        middle = [side // 2 for side in pool(torch.zeros(1, 1, 13, 15)).shape[2:]]
+        field, seen = receptive_field_of(pool, (13, 15)), gradient_support(pool, (13, 15)).nonzero()
+        first, last = seen.min(dim=0).values.tolist(), seen.max(dim=0).values.tolist()
+        assert list(zip(first, last, strict=True)) == [field.interval(unit) for unit in middle]
+
+
 def test_subsampling_by_slices_and_padding_by_hand_are_read_as_well():
     class Slices(nn.Module):
         def forward(self, x):
@@ -362,6 +370,11 @@ def test_two_standard_deviations_of_a_gaussian_reach_the_level_of_the_paper_s_me
     bell = torch.exp(-(steps[:, None] ** 2 + steps[None] ** 2) / 2)
     radius = 40 * (-2 * np.log(0.0455)) ** 0.5
     assert effective_size(bell) == pytest.approx(radius * np.pi**0.5, rel=1e-3)
+
+
+def test_a_pixel_at_the_level_itself_is_not_above_it():
+    assert effective_size(torch.tensor([[1.0, 0.5], [0.5, 0.25]]), level=0.5) == 1
+    assert effective_size(torch.tensor([[1.0, 0.5], [0.5, 0.25]]), level=0.3) == 3**0.5
 
 
 @pytest.mark.parametrize(

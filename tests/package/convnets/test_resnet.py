@@ -10,6 +10,7 @@ import pytest
 import torch
 import torchvision
 from PIL import Image
+from scipy import stats
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -185,6 +186,17 @@ def test_projections_are_where_the_option_puts_them(shortcut, projections):
     assert sum(name.endswith("downsample.0.weight") for name in names) == projections
 
 
+@pytest.mark.parametrize("depth", NETS)
+def test_every_depth_passes_its_options_on(depth):
+    with torch.device("meta"):
+        net = NETS[depth](7, 2, small_input=True, shortcut="C")
+    assert (net.conv1.in_channels, net.conv1.kernel_size, net.fc.out_features) == (2, (3, 3), 7)
+    blocks = [m for m in net.modules() if isinstance(m, (BasicBlock, Bottleneck))]
+    assert all(isinstance(block.downsample, nn.Sequential) for block in blocks)
+    layers = len(blocks) * (2 if depth < 50 else 3)
+    assert depth == layers + 2  # the first convolution and the linear layer
+
+
 def test_shortcut_a_has_no_parameters():
     assert parameters(resnet.ZeroPad(16, 32, 2)) == 0
 
@@ -229,12 +241,14 @@ def test_small_inputs_keep_their_resolution_through_the_first_stage():
     assert seen == [(64, 28, 28), (128, 14, 14), (256, 7, 7), (512, 4, 4)]
 
 
-def test_convolution_weights_have_variance_two_over_fan_out():
+@pytest.mark.parametrize("build", [resnet18, resnet_small])
+def test_convolution_weights_start_normal_with_variance_two_over_fan_out(build):
     torch.manual_seed(0)
-    for layer in resnet18().modules():
-        if isinstance(layer, nn.Conv2d) and layer.weight.numel() > 30_000:
-            fan_out = layer.weight[:, 0].numel()
-            assert layer.weight.var().item() == pytest.approx(2 / fan_out, rel=0.05)
+    for layer in build().modules():
+        if isinstance(layer, nn.Conv2d):
+            expected = stats.norm(0, (2 / layer.weight[:, 0].numel()) ** 0.5).cdf
+            found = layer.weight.detach().flatten()[:20_000].numpy()
+            assert stats.kstest(found, expected).pvalue > 1e-4
 
 
 @pytest.mark.parametrize(

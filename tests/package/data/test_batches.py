@@ -255,6 +255,55 @@ def test_a_look_at_the_first_batch_does_not_move_the_epoch():
     assert len(again) == 23 and torch.equal(first, again[:4])
 
 
+def test_an_epoch_chosen_inside_a_pass_is_the_next_one():
+    images, labels = random_set(25)
+    batches, other = batches_of(images, labels), batches_of(images, labels)
+    for number, _ in enumerate(batches):
+        if number == 2:
+            batches.set_epoch(5)
+            break
+    other.set_epoch(5)
+    assert torch.equal(epoch(batches)[1], epoch(other)[1])
+
+
+def test_an_epoch_chosen_after_a_place_was_loaded_begins_with_its_first_batch():
+    images, labels = random_set(25)
+    batches, other = batches_of(images, labels), batches_of(images, labels)
+    batches.load_state_dict({"seed": 0, "epoch": 2, "batch": 3})
+    batches.set_epoch(1)
+    assert batches.state_dict() == {"seed": 0, "epoch": 1, "batch": 0}
+    other.set_epoch(1)
+    assert torch.equal(epoch(batches)[1], epoch(other)[1])
+
+
+def test_the_place_at_an_epochs_end_leaves_nothing_of_it_and_goes_on_with_the_next():
+    images, labels = random_set(25)
+    first, second, third = (batches_of(images, labels) for _ in "abc")
+    for _ in first:
+        saved = first.state_dict()  # the last one: all batches given, the pass not yet over
+    assert saved == {"seed": 0, "epoch": 0, "batch": 7}
+    assert first.state_dict() == {"seed": 0, "epoch": 1, "batch": 0}
+    second.load_state_dict(saved)
+    assert list(second) == []
+    third.set_epoch(1)
+    assert torch.equal(epoch(second)[1], epoch(third)[1])
+
+
+@pytest.mark.parametrize(("n", "whole"), [(23, 5), (24, 6), (4, 1)])
+def test_a_short_last_batch_can_be_left_out_as_torchs_loader_leaves_it(n, whole):
+    images, labels = random_set(n)
+    batches = batches_of(images, labels, drop_last=True)
+    theirs = torch.utils.data.DataLoader(labels, 4, drop_last=True)
+    assert len(batches) == len(theirs) == whole
+    kept = batches_of(images, labels)
+    for _ in range(2):  # and the epochs go on
+        parts, all_of_them = list(batches), list(kept)
+        assert [len(y) for _, y in parts] == [4] * whole
+        assert all(torch.equal(y, v) for (_, y), (_, v) in zip(parts, all_of_them))
+    with pytest.raises(ValueError, match="drop_last leaves nothing of 23 images in batches of 24"):
+        batches_of(*random_set(23), 24, drop_last=True)
+
+
 def test_a_place_in_another_order_is_refused():
     images, labels = random_set()
     batches = batches_of(images, labels, seed=1)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import io
+import hashlib
 import math
 import struct
 import tarfile
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from labnotes.data import DatasetUnavailable, cifar10, digits, fashion_mnist, photos, vision
+from labnotes.data import (
+    DatasetUnavailable,
+    catalog,
+    cifar10,
+    digits,
+    fashion_mnist,
+    photographs,
+    photos,
+    vision,
+)
 
 
 @pytest.fixture
@@ -111,14 +121,13 @@ def test_a_stand_in_can_be_learnt(nothing_here):
 # ---- CIFAR-10 ----
 
 
-def write_records(archive: Path, parts: dict[str, bytes]) -> Path:
-    """A tar file such as cifar-10-binary.tar.gz."""
-    with tarfile.open(archive, "w:gz") as tar:
-        for name, content in parts.items():
-            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return archive
+def write_records(folder: Path, parts: dict[str, bytes]) -> Path:
+    """A folder such as cifar-10-binary.tar.gz unpacks to."""
+    inner = folder / "cifar-10-batches-bin"
+    inner.mkdir(parents=True)
+    for name, content in parts.items():
+        (inner / name).write_bytes(content)
+    return folder
 
 
 def record(label: int, picture: Image.Image) -> bytes:
@@ -138,10 +147,8 @@ def test_the_official_records_are_read_plane_by_plane_in_their_order(tmp_path):
         name: record(2 * n % 10, drawn[2 * n]) + record(2 * n % 10 + 1, drawn[2 * n + 1])
         for n, name in enumerate(names)
     }
-    archive = write_records(
-        tmp_path / "a.tar.gz", {**dict(reversed(parts.items())), "readme": b"?"}
-    )
-    train, test = vision._cifar_records(archive)
+    folder = write_records(tmp_path / "a", {**dict(reversed(parts.items())), "readme": b"?"})
+    train, test = vision._cifar_records(folder)
     assert train.images.shape == (10, 3, 32, 32) and test.images.dtype == torch.uint8
     assert train.labels.tolist() == list(range(10)) and test.labels.tolist() == [0, 1]
     for image, picture in zip([*train.images, *test.images], drawn, strict=True):
@@ -165,11 +172,12 @@ def test_the_official_records_are_read_plane_by_plane_in_their_order(tmp_path):
 )
 def test_records_that_are_not_cifar10_are_refused(tmp_path, parts, said):
     with pytest.raises(ValueError, match=said):
-        vision._cifar_records(write_records(tmp_path / "a.tar.gz", parts))
+        vision._cifar_records(write_records(tmp_path / "a", parts))
 
 
-def test_the_subset_of_cifar10_is_read_in_the_official_order(real_data):
+def test_the_subset_of_cifar10_is_read_in_the_official_order(real_data, tmp_path, monkeypatch):
     found = real_data("cifar10")
+    monkeypatch.setenv("LABNOTES_CACHE", str(tmp_path))  # where it is unpacked
     (path,) = found.paths.values()
     ours = cifar10()
     assert ours.train.images.shape[1:] == (3, 32, 32)
@@ -184,6 +192,30 @@ def test_the_subset_of_cifar10_is_read_in_the_official_order(real_data):
         assert names == ["frog", "truck", "truck", "cat", "ship", "ship"]
         with zipfile.ZipFile(path) as pictures, pictures.open("cifar10/test/ship/00999.png") as one:
             assert np.array_equal(ours.test.images[999].movedim(0, -1), np.asarray(Image.open(one)))
+
+
+def test_the_official_archive_of_cifar10_is_unpacked_once_and_read(tmp_path, monkeypatch):
+    image = pictures(1)[0]
+    names = [f"data_batch_{n}.bin" for n in range(1, 6)] + ["test_batch.bin"]
+    source = write_records(tmp_path / "a", {name: record(3, image) for name in names})
+    archive = tmp_path / "data" / "cifar10" / "cifar-10-binary.tar.gz"
+    archive.parent.mkdir(parents=True)
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(source / "cifar-10-batches-bin", "cifar-10-batches-bin")
+    whole = catalog.entry("cifar10")
+    digest = hashlib.md5(archive.read_bytes()).hexdigest()
+    ours = replace(whole.files[0], checksum=f"md5:{digest}", size=None)
+    monkeypatch.setattr(
+        catalog, "catalog", lambda: {"cifar10": replace(whole, files=(ours, *whole.files[1:]))}
+    )
+    monkeypatch.setenv("LABNOTES_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("LABNOTES_CACHE", str(tmp_path / "cache"))
+    for _ in range(2):
+        data = cifar10()
+        assert data.train.labels.tolist() == [3] * 5 and len(data.test) == 1
+        assert np.array_equal(data.test.images[0].movedim(0, -1), np.asarray(image))
+        assert data.provenance.note == ""
+    assert len(list((tmp_path / "cache" / "unpacked" / "cifar10").iterdir())) == 1
 
 
 def test_without_cifar10_the_digits_stand_in_with_three_equal_channels(nothing_here):
@@ -272,13 +304,34 @@ def test_a_longest_side_is_kept(real_data):
     assert photos(longest=5000)["banana"].shape == whole["banana"].shape, "never enlarged"
 
 
+def test_a_picture_is_made_smaller_with_lanczos_filter(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "x.png")
+    got = vision._decode(tmp_path / "x.png", 30).permute(1, 2, 0).double()  # (20, 30, 3)
+    # Each output pixel by the formula: sinc(x) sinc(x/3) over three output pixels to both sides.
+    expected = torch.from_numpy(lanczos(lanczos(noise.astype(float), 30).swapaxes(0, 1), 20))
+    expected = expected.swapaxes(0, 1).round().clamp(0, 255)
+    assert got.shape == expected.shape == (20, 30, 3)
+    assert (got - expected).abs().max() <= 1  # PIL rounds between the two axes
+
+
+def lanczos(picture: np.ndarray, width: int) -> np.ndarray:
+    """``(height, old width, 3)`` to ``(height, width, 3)``."""
+    scale = picture.shape[1] / width
+    places = (np.arange(picture.shape[1]) + 0.5) / scale  # in output pixels
+    x = places - (np.arange(width)[:, None] + 0.5)  # (width, old width)
+    weights = np.where(abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0)
+    weights /= weights.sum(1, keepdims=True)
+    return np.einsum("hoc,no->hnc", picture, weights)
+
+
 def test_a_picture_on_its_side_is_put_upright(tmp_path):
     pixels = np.zeros((20, 40, 3), np.uint8)
     pixels[:, :20] = 255  # white on the left
     exif = Image.Exif()
     exif[274] = 6  # "turn by 90 degrees clockwise to view"
     Image.fromarray(pixels).save(tmp_path / "x.png", exif=exif)
-    upright = vision._decode(tmp_path / "x.png", None)
+    upright = photographs._decode(tmp_path / "x.png", None)
     assert upright.shape == (3, 40, 20)
     assert upright[:, :20].min() == 255 and upright[:, 20:].max() == 0
 

@@ -269,6 +269,7 @@ class Spoiler:
     fault: str
     where: str  #: in a list or tuple: "all" items, the "first", or the "last"
     applied: bool = False
+    many: bool = False  #: whether any of them was a list or tuple, so that `where` matters
 
     def __call__(self, value: object) -> object:
         if isinstance(value, torch.nn.Module):
@@ -285,6 +286,7 @@ class Spoiler:
         return found.get(self.fault, value)
 
     def sequence(self, value: list | tuple) -> list | tuple:
+        self.many = True
         whole = {"one item short": value[:-1], "items reversed": value[::-1]}
         if self.fault in whole and value:
             self.applied = True
@@ -320,6 +322,8 @@ def test_a_fault_in_the_result_is_refused(exercise, capsys):
             spoil = Spoiler(fault, where)
             if check(exercise.asked, lambda *a, spoil=spoil: spoil(solution(*a))) and spoil.applied:
                 taken.append((fault, where))
+            if not spoil.many:
+                break
     assert taken == [], f"{exercise.asked} passes results with these faults"
     assert "raised" not in capsys.readouterr().out
 

@@ -9,6 +9,7 @@ import warnings
 
 import nltk.translate.bleu_score as nltk_bleu
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sacrebleu.metrics import BLEU
@@ -25,6 +26,7 @@ from labnotes.metrics import (
     ngrams,
 )
 
+IDS = torch.tensor([3, 1, 4, 1, 5])
 MODULE = sys.modules["labnotes.metrics.bleu"]
 
 # Few different words: repetitions, clipping and partial matches are then common.
@@ -240,6 +242,12 @@ def test_arguments_are_left_as_they_were():
         (lambda: bleu(["a"], "a"), TypeError, "references holds strings"),
         (lambda: bleu(["a"], [1, 2]), TypeError, "a reference is a int"),
         (lambda: bleu(None, [["a"]]), TypeError, "candidate is a NoneType"),
+        (
+            lambda: bleu(list(IDS), [IDS.tolist()]),
+            TypeError,
+            r"candidate holds tensors.*tolist\(\)",
+        ),
+        (lambda: bleu(IDS.tolist(), [list(IDS)]), TypeError, "a reference holds tensors"),
         (lambda: bleu(["a"], []), ValueError, "references is empty"),
         (lambda: bleu(["a"], [["a"]], max_n=0), ValueError, "max_n is 0"),
         (lambda: bleu(["a"], [["a"]], max_n=2.0), ValueError, "max_n is 2.0"),

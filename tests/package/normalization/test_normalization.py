@@ -131,6 +131,18 @@ def test_instance_norm_is_torchs(shape, seed, affine):
     assert_same(ours, theirs, numbers(shape, seed))
 
 
+@pytest.mark.parametrize("eps", [1e-5, 0.5])
+def test_every_layer_adds_its_eps_to_the_variance_as_torch_does(eps):
+    x = numbers((4, 6, 3, 3), 0) / 100
+    for ours, theirs in (
+        (BatchNorm(6, eps=eps), nn.BatchNorm2d(6, eps=eps)),
+        (LayerNorm((6, 3, 3), eps=eps), nn.LayerNorm((6, 3, 3), eps=eps)),
+        (GroupNorm(2, 6, eps=eps), nn.GroupNorm(2, 6, eps=eps)),
+        (InstanceNorm(6, eps=eps), nn.InstanceNorm2d(6, eps=eps)),
+    ):
+        torch.testing.assert_close(ours.double()(x), theirs.double()(x), rtol=1e-9, atol=1e-9)
+
+
 def test_the_four_meet_where_their_sets_of_numbers_are_the_same():
     x = numbers((4, 6, 3, 3), 0)
     torch.testing.assert_close(group_norm(x, 6), instance_norm(x))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,8 +14,9 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import docutils_namespace
 
-from labnotes_site import assets, badges, explorers, notes, outdated
+from labnotes_site import assets, badges, explorers, generated, notes, outdated
 
+ROOT = Path(__file__).parents[3]
 NOTES = """
 - {id: net-right, area: foundations, kind: fact, says: One and one is two., from: ['000'], verdict: right, show: x}
 - {id: net-wrong, area: foundations, kind: fact, says: One and one is <three>., from: ['000'], verdict: wrong, truth: It is two (Peano 1889)., show: x}
@@ -123,6 +125,25 @@ def warnings_of(tmp_path):
         return build(tmp_path)[1]
 
     return build_bad
+
+
+# --- data and licences ---------------------------------------------------------------------------
+
+
+def test_the_page_of_the_data_tells_of_every_set_of_the_catalogue(tmp_path):
+    write_book(tmp_path, data="# Data\n\n```{data-and-licences}\n```\n")
+    listed = ROOT / generated.DATASETS
+    (tmp_path / generated.DATASETS).parent.mkdir(parents=True)
+    (tmp_path / generated.DATASETS).write_bytes(listed.read_bytes())
+    app, warnings = build(tmp_path)
+    assert warnings == ""
+    page = BeautifulSoup((Path(app.outdir) / "data.html").read_text("utf8"), "lxml")
+    for name, fields in tomllib.loads(listed.read_text("utf8")).items():
+        section = page.find(id=f"data-{name}")
+        facts = [dd.get_text() for dd in section.find_all("dd")]
+        wanted = ("items", "use", "licence", "citation", "homepage")
+        assert facts == [*(fields[field] for field in wanted), name]
+        assert section.find("a", href=fields["homepage"])
 
 
 # --- settles -------------------------------------------------------------------------------------

@@ -3,6 +3,9 @@
 import errno
 import os
 import random
+import signal
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -240,8 +243,8 @@ def test_a_file_that_would_run_code_is_not_loaded(runs):
     buffer = io.BytesIO()
     torch.save({"parts": Attack()}, buffer)
     body = buffer.getvalue()
-    mark = checkpoint_module._MARK
-    (runs / "run.pt").write_bytes(body + mark + hashlib.sha256(body).digest())
+    line = f"labnotes checkpoint 2 sha256 {hashlib.sha256(body).hexdigest()}\n"
+    (runs / "run.pt").write_bytes(line.encode() + body)
     with pytest.raises(CheckpointError, match="more than tensors and plain values"):
         run(epochs=1)
     assert not (runs / "attacked").exists()
@@ -328,7 +331,163 @@ def test_a_kill_between_the_two_renames_loses_nothing(runs):
     assert run().steps == expected.steps
 
 
+# Files of another kind
+
+
+def whole_files_of_other_kinds():
+    """Name, content, and what is said of it."""
+    import hashlib
+    import io
+
+    buffer = io.BytesIO()
+    torch.save({"weight": torch.ones(3)}, buffer)
+    body = buffer.getvalue()
+    mark = b"labnotes checkpoint 1\n"  # stood at the end in the first format
+    line = f"labnotes checkpoint 3 sha256 {hashlib.sha256(body).hexdigest()}\n".encode()
+    return {
+        "before": (body + mark + hashlib.sha256(body).digest(), "format 1 .* reads format 2"),
+        "later": (line + body, "format 3 .* reads format 2"),
+        "torch": (body, "no checkpoint of labnotes, though torch may have written it"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["before", "later", "torch"])
+@pytest.mark.parametrize("name", ["run.pt", "run.pt.prev"])
+def test_a_file_of_another_format_is_told_from_a_damaged_one_and_left_alone(runs, kind, name):
+    content, says = whole_files_of_other_kinds()[kind]
+    runs.mkdir()
+    (runs / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"{says}.*left as it is.*checkpoint name") as caught:
+        run()
+    assert "delete" not in str(caught.value) and "damaged" not in str(caught.value)
+    assert {p.name: p.read_bytes() for p in runs.iterdir()} == {name: content}
+
+
+def test_a_file_tells_its_format_in_its_first_line(runs):
+    import hashlib
+
+    run(epochs=1)
+    line, body = (runs / "run.pt").read_bytes().split(b"\n", 1)
+    assert line.decode() == f"labnotes checkpoint 2 sha256 {hashlib.sha256(body).hexdigest()}"
+
+
+def test_parts_that_are_missing_or_too_many_are_named(runs):
+    model = net()
+    with Checkpoint("run", {}, {"model": model, "other": nn.Linear(1, 1)}) as saved:
+        saved.save()
+    for parts, says in (
+        ({"model": model, "critic": net()}, "parts model, other; it lacks critic; other has no"),
+        ({"model": model}, "other has no place to go"),
+    ):
+        with Checkpoint("run", {}, parts) as saved:
+            with pytest.raises(CheckpointError, match=says):
+                saved.resume()
+
+
+def test_a_folder_as_path_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="is a folder: give the path of a file in it"):
+        run(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_random_numbers_without_a_loaded_checkpoint_are_refused():
+    with Checkpoint("run", {}, {}) as saved:
+        saved.resume()
+        with pytest.raises(ValueError, match=r"call resume\(\) first"):
+            saved.restore_random()
+
+
+# One at a time
+
+
+def holding(name, lock):
+    """A forked process that holds a checkpoint; its number, when it does."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            held = Checkpoint(name, {}, {})
+            os.write(writer, b"!")
+            while held:
+                time.sleep(1)
+        finally:
+            os._exit(1)
+    os.close(writer)
+    assert os.read(reader, 1) == b"!"
+    os.close(reader)
+    assert lock.exists()
+    return child
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_checkpoint_that_another_process_uses_is_refused_until_that_one_is_killed(runs):
+    expected = run(epochs=1)
+    child = holding("run", runs / "run.pt.lock")
+    try:
+        before = (runs / "run.pt").read_bytes()
+        with pytest.raises(CheckpointError, match=rf"another process \(number {child}\) trains"):
+            run(epochs=1)
+        assert (runs / "run.pt").read_bytes() == before
+        assert run("other", epochs=1).steps == expected.steps
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert (runs / "run.pt.lock").exists()  # nobody was left to remove it
+    assert run(epochs=1) == expected
+    assert sorted(os.listdir(runs)) == ["other.pt", "run.pt"]
+
+
+def test_where_no_lock_is_known_the_run_goes_on_without(runs, monkeypatch):
+    import fcntl
+
+    def refuse(descriptor, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "lockf", refuse)
+    assert len(run(epochs=1).steps) == 5
+
+
+def test_on_windows_its_own_lock_is_taken(runs, monkeypatch):
+    """A stand-in for msvcrt, that keeps to the rules: one byte, from the place where the file is."""
+    held, places = [], []
+
+    class Msvcrt:
+        LK_NBLCK = 2
+
+        @staticmethod
+        def locking(descriptor, mode, length):
+            places.append((os.lseek(descriptor, 0, os.SEEK_CUR), mode, length))
+            if held:
+                raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setitem(sys.modules, "fcntl", None)  # the import fails
+    monkeypatch.setitem(sys.modules, "msvcrt", Msvcrt)
+    run(epochs=1)
+    assert places == [(1 << 20, 2, 1)]
+    held.append(1)
+    with pytest.raises(CheckpointError, match="another process"):
+        run(epochs=1)
+
+
+def test_a_failing_run_lets_the_name_go(runs):
+    with pytest.raises(Stop):
+        run(optimizer=stop_at(3))
+    assert not (runs / "run.pt.lock").exists()
+    run()
+    with pytest.raises(CheckpointError, match="other settings"):
+        run(clip_norm=3.0)
+    assert not (runs / "run.pt.lock").exists()
+
+
 # Other settings
+
+
+def test_a_setting_that_only_the_file_has_is_another_run():
+    with Checkpoint("run", {"a": 1, "b": 2}, {}) as saved:
+        saved.save()
+    with Checkpoint("run", {"a": 1}, {}) as saved:
+        with pytest.raises(CheckpointError, match="b: saved 2, now None"):
+            saved.resume()
 
 
 @pytest.mark.parametrize(
@@ -448,4 +607,4 @@ def test_a_run_with_a_loss_that_is_not_finite_is_not_saved(runs, monkeypatch):
     batches = [(x, y), (x, y), (x * float("nan"), y), (x, y)]
     with pytest.raises(FloatingPointError, match="at step 2"):
         fit(net(), batches, epochs=1, optimizer=sgd, checkpoint="run", progress=False)
-    assert read(runs / "run.pt")["parts"]["means"]["sizes"] == [4, 4]
+    assert read(runs / "run.pt")["parts"]["means"]["counts"]["loss"] == [4, 4]

@@ -1,4 +1,4 @@
-"""The command `labnotes train`: end to end on a few images, killed, resumed, on two processes."""
+"""The command `labnotes train`: end to end on a few images, killed and resumed."""
 
 import csv
 import os
@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from labnotes import cli, convnets
+from labnotes.data import digits
 from labnotes.files import replacing
 from labnotes.train import evaluate, recipes
 from labnotes.train.recipes import RECIPES, load
@@ -44,11 +45,8 @@ def pictures(tmp_path):
     return tmp_path / "pictures"
 
 
-def command(*arguments, processes=1):
-    start = ["-m"]
-    if processes > 1:
-        start += ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
-    return [sys.executable, *start, "labnotes.cli", "train", *map(str, arguments)]
+def command(*arguments):
+    return [sys.executable, "-m", "labnotes.cli", "train", *map(str, arguments)]
 
 
 def rows(folder):
@@ -113,6 +111,16 @@ def test_a_run_leaves_curves_and_a_model_that_loads_to_the_same_accuracy(
     assert accuracy == pytest.approx(float(rows(output)[-1]["valid_accuracy"]), abs=1e-6)
 
 
+@pytest.mark.parametrize("name", ["fashion-mnist", "fashion_mnist", "Fashion-MNIST"])
+def test_a_data_set_is_known_by_each_spelling_of_its_name(name, monkeypatch):
+    small = digits()
+    monkeypatch.setattr(recipes, "fashion_mnist", lambda: small)
+    assert recipes.read_data(name) is small
+    assert recipes.data_name(name) == "fashion-mnist"
+    assert recipes.read_data("Digits").train.images.shape[1:] == (1, 28, 28)
+    assert recipes.data_name("my_own/Folder") == "my_own/Folder"
+
+
 def test_the_model_file_is_one_that_any_torch_reads_with_weights_only(pictures, tmp_path):
     recipes.train("lenet", str(pictures), tmp_path / "out", size=12, epochs=1, progress=False)
     with zipfile.ZipFile(tmp_path / "out" / "model.pt") as file:
@@ -134,7 +142,7 @@ def test_runs_go_to_a_folder_named_after_recipe_and_data(pictures, tmp_path, mon
     assert (tmp_path / "runs" / "lenet-pictures" / "model.pt").exists()
 
 
-# Killed and resumed; two processes
+# Killed and resumed (two processes: see test_train_distributed.py)
 
 
 def test_killed_and_resumed_it_gives_the_same_history_and_weights_bit_for_bit(tmp_path):
@@ -150,25 +158,10 @@ def test_killed_and_resumed_it_gives_the_same_history_and_weights_bit_for_bit(tm
     assert not (killed / "model.pt").exists(), "it was through before it was killed"
     assert cli.main(["train", *options, "--output", str(killed)]) == 2  # never overwritten
     assert cli.main(["train", *options, "--output", str(killed), "--resume"]) == 0
-    assert cli.main(["train", *options, "--output", str(whole), "--resume"]) == 0  # nothing there
+    assert cli.main(["train", *options, "--output", str(whole), "--resume"]) == 2  # nothing there
+    assert cli.main(["train", *options, "--output", str(whole)]) == 0
     assert rows(killed) == rows(whole) and len(rows(whole)) == 6
     assert all(torch.equal(weights(killed)[k], v) for k, v in weights(whole).items())
-
-
-def test_two_processes_give_one_processs_history(pictures, tmp_path):
-    options = ["lenet", "--data", pictures, "--size", 12, "--epochs", 3, "--batch-size", 10]
-    two = subprocess.run(
-        command(*options, "--output", tmp_path / "two", processes=2),
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert two.returncode == 0, two.stderr
-    assert two.stdout.count("results in") == 1
-    assert cli.main(["train", *map(str, options), "--output", str(tmp_path / "one")]) == 0
-    assert sorted(os.listdir(tmp_path / "two")) == sorted(os.listdir(tmp_path / "one"))
-    for a, b in zip(rows(tmp_path / "two"), rows(tmp_path / "one"), strict=True):
-        assert all(float(a[k]) == pytest.approx(float(b[k]), abs=1e-5) for k in b)
-    for k, v in weights(tmp_path / "one").items():
-        assert (weights(tmp_path / "two")[k] - v).abs().max() < 1e-5
 
 
 # What it refuses
@@ -186,12 +179,13 @@ def test_two_processes_give_one_processs_history(pictures, tmp_path):
         (["lenet", "--data", "digits", "--size", "0"], "size is 0: give"),
         (["lenet", "--data", "digits", "--lr", "0"], "lr is 0.0: give a learning rate above 0"),
         (["lenet", "--data", "digits", "--lr", "nan"], "lr is nan: give"),
+        (["lenet", "--data", "digits", "--lr", "inf"], "lr is inf: give"),
+        (["lenet", "--data", "digits", "--size", "100000"], "size is 100000: give at most 1024"),
+        (["lenet", "--data", "digits", "--resume", "--output", "rnus"], "rnus holds no checkpoint"),
+        (["lenet", "--data", "digits", "--resume"], "holds no checkpoint to go on from"),
         (["lenet", "--data", "digits", "--seed", "-1"], "seed is -1: give"),
         (["vgg", "--data", "digits", "--size", "7"], r"vgg cannot take images of 7x7 pixels"),
-        (
-            ["lenet", "--data", "digits", "--output", "file"],
-            "holds a run already|no checkpoint can",
-        ),
+        (["lenet", "--data", "digits", "--output", "file"], "file is no folder: give --output"),
     ],
 )
 def test_bad_input_is_answered_with_what_to_do_and_exit_code_2(words, says, capsys, tmp_path):
@@ -202,6 +196,41 @@ def test_bad_input_is_answered_with_what_to_do_and_exit_code_2(words, says, caps
     err = capsys.readouterr().err
     assert re.search(says, err) and err.startswith("labnotes: ") and "Traceback" not in err
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_device_that_is_not_there_is_named_without_a_traceback(capsys, monkeypatch, tmp_path):
+    # The card after the last one is on no machine.
+    absent = f"cuda:{torch.cuda.device_count()}"
+    monkeypatch.setenv("LABNOTES_DEVICE", absent)
+    assert cli.main(["train", "lenet", "--data", "digits"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"labnotes: there is no device {absent} here") and "to cpu" in err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), torch.OutOfMemoryError("CUDA out of memory"),
+     RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")],
+)  # fmt: skip
+def test_too_little_memory_is_said_in_a_line(error, capsys, monkeypatch):
+    def train(*_, **__):
+        raise error
+
+    monkeypatch.setattr(recipes, "train", train)
+    assert cli.main(["train", "lenet", "--data", "digits"]) == 1
+    assert capsys.readouterr().err.startswith("labnotes: there is not enough memory: try")
+    error.args = ("another error",)
+    if type(error) is RuntimeError:
+        with pytest.raises(RuntimeError, match="another error"):
+            cli.main(["train", "lenet", "--data", "digits"])
+
+
+def test_a_folder_that_cannot_be_made_is_named_without_a_traceback(capsys, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    assert cli.main(["train", "lenet", "--data", "digits", "--epochs", "1", "--output", "file/a"])
+    err = capsys.readouterr().err
+    assert err.startswith("labnotes: ") and "file" in err and "Traceback" not in err
 
 
 def test_data_that_are_not_to_be_had_are_named_and_nothing_takes_their_place(capsys):

@@ -4,6 +4,7 @@ Run as a program, this file is the victim's parent: it forks a process that trai
 that one has done a random number of steps, kills it, and starts the next, until one gets through.
 """
 
+import inspect
 import json
 import os
 import random
@@ -19,6 +20,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+import labnotes.train
 import labnotes.train.checkpoint as checkpoint_module
 from labnotes.data import Batches, random_crop, random_flip
 from labnotes.train import cosine, fit
@@ -139,5 +141,75 @@ def test_killed_at_random_steps_and_resumed_the_history_is_the_same_bit_for_bit(
     assert log[-1] < STEPS, f"seed {seed}: the last one started anew, {log}"
 
 
+def example():
+    """The loop with two optimizers, as the documentation of the package shows it."""
+    return inspect.cleandoc(labnotes.train.__doc__.split("where it is::")[1])
+
+
+def two_optimizers(seed, kills):
+    """As :func:`kill_and_resume`, with the loop of the documentation."""
+    warnings.simplefilter("error")
+    rng, code = random.Random(seed), compile(example(), "example", "exec")
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=1.0)  # imports, once
+    checkpoint_module.SECONDS = 0.002
+
+    def run(folder, kill_after):
+        os.environ["LABNOTES_RUNS"] = folder
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                os.close(reader)
+                real = labnotes.train.Progress.step
+
+                def step(self, *values):
+                    real(self, *values)
+                    os.write(writer, b".")
+
+                labnotes.train.Progress.step, space = step, {}
+                exec(code, space)
+                nets = [p.tolist() for name in "GD" for p in space[name].parameters()]
+                Path(f"{folder}.json").write_text(json.dumps([space["history"].steps, nets]))
+                status = 0
+            finally:
+                os._exit(status)
+        os.close(writer)
+        done = 0
+        while byte := os.read(reader, 1):
+            done += len(byte)
+            if done == kill_after:
+                time.sleep(rng.random() * 0.001)
+                os.kill(child, signal.SIGKILL)
+        os.close(reader)
+        return done, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    steps, end = run("whole", 0)
+    assert end == 0
+    log, end = [], -signal.SIGKILL
+    while end == -signal.SIGKILL:
+        done, end = run("killed", rng.randint(1, steps // 4) if len(log) < kills else 0)
+        log.append(done)
+    assert end == 0, f"the process ended with {end}"
+    whole, killed = (json.loads(Path(f"{name}.json").read_text()) for name in ("whole", "killed"))
+    assert killed == whole, f"seed {seed}, steps before each kill: {log}"
+    assert len(whole[0]) == steps and log[-1] < steps and len(log) >= 3, (steps, log)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_the_documented_loop_with_two_optimizers_goes_on_bit_for_bit_when_it_is_killed(tmp_path):
+    assert len(example().splitlines()) <= 35
+    seed = random.randrange(10**6)
+    environment = os.environ | {"LABNOTES_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
+    call = subprocess.run(
+        [sys.executable, str(Path(__file__).resolve()), "two", str(seed), "5"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert call.returncode == 0, f"seed {seed}: {call.stderr[-3000:]}"
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "two":
+        two_optimizers(int(sys.argv[2]), int(sys.argv[3]))
+        sys.exit()
     kill_and_resume(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

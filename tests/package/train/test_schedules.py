@@ -1,12 +1,14 @@
 """Schedules against torch.optim.lr_scheduler, step by step."""
 
+import inspect
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim import SGD, lr_scheduler
 
-from labnotes.train import constant, cosine, one_cycle, step_decay
+from labnotes.train import constant, cosine, fit, one_cycle, step_decay
 
 
 def torch_factors(build, total, rate=0.4):
@@ -114,6 +116,9 @@ def test_a_run_shorter_than_its_warmup_still_only_rises():
     [
         (lambda: constant(warmup=-1), "warmup is -1"),
         (lambda: cosine(warmup=1.5), "warmup is 1.5"),
+        (lambda: cosine(warmup=1.0), "warmup is 1.0"),
+        (lambda: step_decay([0.5, 1.0]), "a milestone is 1.0"),
+        (lambda: step_decay([0.5, 3]), "all in steps .* or all as parts"),
         (lambda: cosine(warmup=True), "warmup is True"),
         (lambda: cosine(floor=2), "floor is 2"),
         (lambda: step_decay([]), "milestones"),
@@ -131,7 +136,49 @@ def test_a_schedule_that_cannot_be_is_refused_when_it_is_built(build, says):
 
 
 @pytest.mark.parametrize("schedule", [constant(), cosine(), step_decay([1]), one_cycle()])
-@pytest.mark.parametrize(("step", "total"), [(-1, 10), (0, 0)])
+@pytest.mark.parametrize(("step", "total"), [(-1, 10), (0, 0), (10, 10), (11, 10)])
 def test_a_step_outside_the_run_is_refused(schedule, step, total):
     with pytest.raises(ValueError, match="steps count from 0"):
         schedule(step, total)
+
+
+@pytest.mark.parametrize(("part", "steps"), [(0.253, 15), (0.255, 15), (0.259, 16), (0.999, 60)])
+def test_a_part_of_the_run_is_the_nearest_number_of_steps(part, steps):
+    assert ours(constant(warmup=part), 60) == ours(constant(warmup=steps), 60)
+    assert ours(step_decay([part]), 60) == ours(step_decay([steps]), 60)
+
+
+def test_defaults_are_those_of_torch_and_of_the_papers():
+    """OneCycleLR's 0.3, 1/25 and 1e-4 of that; MultiStepLR's and the ResNets' drop to a tenth."""
+    theirs = inspect.signature(lr_scheduler.OneCycleLR).parameters
+    divide, final = (theirs[name].default for name in ("div_factor", "final_div_factor"))
+    defaults = {name: p.default for name, p in inspect.signature(one_cycle).parameters.items()}
+    assert defaults == {
+        "rise": theirs["pct_start"].default,
+        "start": 1 / divide,
+        "end": pytest.approx(1 / (divide * final), rel=1e-12),
+    }
+    assert (defaults["rise"], defaults["end"]) == (0.3, 4e-6)
+    theirs = inspect.signature(lr_scheduler.MultiStepLR).parameters["gamma"].default
+    assert inspect.signature(step_decay).parameters["gamma"].default == theirs == 0.1
+    assert step_decay([1])(1, 2) == pytest.approx(0.1)
+
+
+def test_a_stream_that_is_longer_than_its_len_is_refused_where_it_is(monkeypatch):
+    monkeypatch.setenv("LABNOTES_DEVICE", "cpu")
+
+    class Stream:
+        def __len__(self):
+            return 2
+
+        def __iter__(self):
+            return iter([(torch.ones(2, 3), torch.zeros(2, dtype=torch.long))] * 3)
+
+    def train(schedule):
+        options = {"optimizer": lambda p: SGD(p, lr=0.1), "progress": False}
+        return fit(torch.nn.Linear(3, 2), Stream(), epochs=1, schedule=schedule, **options)
+
+    for schedule in (cosine(), lambda step, total: 1.0):
+        with pytest.raises(ValueError, match=r"more batches than its len\(\) told"):
+            train(schedule)
+    assert len(train(None).steps) == 3

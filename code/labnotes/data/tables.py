@@ -1,0 +1,172 @@
+"""Tables of numbers and words: house prices, and the noise of an airfoil."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labnotes.data import catalog, provenance
+from labnotes.data.provenance import Provenance
+
+MISSING = ("NA", "")
+AIRFOIL = (
+    "frequency (Hz)", "angle of attack (degrees)", "chord length (m)", "free-stream velocity (m/s)",
+    "displacement thickness (m)",
+)  # fmt: skip
+
+
+class Table(Mapping[str, np.ndarray]):
+    """Columns by name, in the file's order; ``len`` is their number, `rows` that of the rows.
+
+    A column of numbers is float64 with NaN where one is missing; any other is an array of str
+    with None there. ``pandas.DataFrame(dict(table))`` makes a data frame of it.
+
+    Attributes
+    ----------
+    rows : int
+        The number of rows.
+    path : Path
+        The file.
+    """
+
+    def __init__(self, path: Path, columns: dict[str, np.ndarray]):
+        self.path, self._columns = path, columns
+        self.rows = len(next(iter(columns.values())))
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._columns:
+            raise KeyError(f"no column {name!r}: there are {', '.join(self._columns)}")
+        return self._columns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def __repr__(self) -> str:
+        return f"{self.rows:,} rows of {len(self)} columns"
+
+
+@dataclass(frozen=True)
+class HousePrices:
+    """Houses whose price is known, houses whose price is to be told, where they came from."""
+
+    train: Table
+    test: Table
+    provenance: Provenance
+
+    def __repr__(self) -> str:
+        return f"{self.provenance.title}: train {self.train}, test {self.test}"
+
+
+def house_prices() -> HousePrices:
+    """Houses sold in Ames, Iowa, as in the Kaggle competition, with 79 features each.
+
+    `train` has 1,460 rows with the price in dollars (``SalePrice``), `test` 1,459 without. ``NA``
+    in the files is a missing value; where it means "has none" (no alley, no pool) it is missing
+    too. The word ``None`` is a value.
+
+    Raises
+    ------
+    DatasetUnavailable
+        If the tables are not to be had.
+    """
+    found = catalog.fetch("house_prices")
+    train, test = (
+        read_table(found.paths[f"kaggle_house_pred_{part}.csv"]) for part in ("train", "test")
+    )
+    return HousePrices(train, test, provenance.of(catalog.entry("house_prices"), found.source))
+
+
+@dataclass(frozen=True)
+class NumberSet:
+    """Rows of numbers with a number to predict for each.
+
+    Attributes
+    ----------
+    inputs : Tensor
+        ``(rows, columns)``, float32.
+    targets : Tensor
+        ``(rows,)``, float32.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __repr__(self) -> str:
+        return f"{len(self):,} rows of {self.inputs.shape[1]} numbers"
+
+
+@dataclass(frozen=True)
+class Airfoil:
+    """A training and a test set of measurements, the names of the inputs, where they came from."""
+
+    train: NumberSet
+    test: NumberSet
+    names: tuple[str, ...]
+    provenance: Provenance
+
+    def __repr__(self) -> str:
+        return f"{self.provenance.title}: train {self.train}, test {self.test}"
+
+
+def airfoil() -> Airfoil:
+    """The noise of an airfoil in a wind tunnel: five settings and the sound pressure in decibels.
+
+    1,503 measurements; a random fifth, always the same, is for testing.
+
+    Raises
+    ------
+    DatasetUnavailable
+        If the measurements are not to be had.
+    ValueError
+        If the file is not made of six numbers a line.
+    """
+    found = catalog.fetch("airfoil")
+    (path,) = found.paths.values()
+    rows = np.loadtxt(path, dtype=np.float32)  # (measurements, 6)
+    if rows.ndim != 2 or rows.shape[1] != len(AIRFOIL) + 1:
+        raise ValueError(f"{path} has the shape {rows.shape}: expected 6 numbers a line")
+    order = np.random.RandomState(0).permutation(len(rows))  # its stream is frozen
+    held_out = order < len(rows) // 5
+    train, test = (
+        NumberSet(torch.from_numpy(rows[part, :-1]), torch.from_numpy(rows[part, -1]))
+        for part in (~held_out, held_out)
+    )
+    return Airfoil(train, test, AIRFOIL, provenance.of(catalog.entry("airfoil"), found.source))
+
+
+def read_table(path: Path) -> Table:
+    """A CSV file whose first line names the columns.
+
+    Raises
+    ------
+    ValueError
+        If a line has another number of columns than the first, or the file has no row.
+    """
+    with open(path, encoding="utf-8", newline="") as file:
+        head, *lines = csv.reader(file)
+    if not lines:
+        raise ValueError(f"{path} has no row: get it again")
+    for number, line in enumerate(lines, 2):
+        if len(line) != len(head):
+            raise ValueError(f"line {number} of {path} has {len(line)} columns, not {len(head)}")
+    columns = {name: _column(values) for name, values in zip(head, zip(*lines))}
+    return Table(path, columns)
+
+
+def _column(values: tuple[str, ...]) -> np.ndarray:
+    try:
+        return np.array([float("nan" if v in MISSING else v) for v in values])
+    except ValueError:  # a word
+        return np.array([None if v in MISSING else v for v in values], dtype=object)

@@ -1,0 +1,313 @@
+"""What decides the course of a run, as plain values: two runs with the same may be joined.
+
+A function counts by its code, by what it has taken from around it (closure, defaults, the plain
+values and functions among the globals that it names); a module by its class, its attributes and its
+constants; data by their length and a few samples. Each fact has a name, so that a checkpoint that
+is refused can tell which one is another.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import inspect
+import re
+import types
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.utils.rnn import PackedSequence
+from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler, SequentialSampler
+
+from labnotes.train import distributed
+from labnotes.train.checkpoint import random_states, set_random_states
+from labnotes.train.measure import default_metrics
+from labnotes.train.schedules import Rates, length
+
+SAMPLES = 4  # of a data set; of Batches and lists, as many batches' first examples
+NUMBERS = 4096  # of a large tensor
+
+
+def settings_of(model, train, valid, optimizer, rates: Rates, loss, metrics, step) -> dict:
+    """The settings of a run of :func:`labnotes.train.fit`: names and plain values."""
+    settings = {"model": _text(model), "processes": distributed.processes()}
+    settings |= _module("model", model, values=False)
+    if step is not None:
+        settings |= facts("step", step)
+    else:
+        settings |= facts("loss", loss)
+        metrics = default_metrics(loss) if metrics is None else metrics
+        settings["metrics"] = sorted(metrics)
+        for name, metric in metrics.items():
+            settings |= facts(f"metric {name}", metric)
+    settings |= _optimizer(model, optimizer) | _schedule(rates) | data("", train)
+    return settings if valid is None else settings | data("valid ", valid)
+
+
+def facts(name: str, value: Any) -> dict:
+    """What `value` is, as names that begin with `name` and plain values."""
+    return _facts(name, value, set())
+
+
+def _facts(name: str, value: Any, seen: set[int]) -> dict:
+    plain = (type(None), bool, int, float, complex, str)
+    if isinstance(value, plain):
+        return {name: value if not isinstance(value, complex) else str(value)}
+    if isinstance(value, Tensor):
+        return {name: _digest(value)}
+    if isinstance(value, (bytes, Path, torch.dtype, torch.device, torch.memory_format)):
+        return {name: str(value)}
+    if id(value) in seen:  # a function that calls itself, an object that holds itself
+        return {}
+    seen.add(id(value))
+    if isinstance(value, functools.partial):
+        parts = {f"{name}.{i}": each for i, each in enumerate(value.args)}
+        parts |= {f"{name}.{key}": each for key, each in value.keywords.items()}
+        return _facts(name, value.func, seen) | _all(parts, seen)
+    if isinstance(value, types.MethodType):
+        return _facts(name, value.__func__, seen) | _facts(f"{name}.self", value.__self__, seen)
+    if isinstance(value, types.FunctionType):
+        return _function(name, value, seen)
+    if isinstance(value, nn.Module):
+        return {name: type(value).__qualname__} | _module(name, value, values=True)
+    if isinstance(value, (tuple, list, Mapping)):
+        pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
+        found = _all({f"{name}.{key}": each for key, each in pairs}, seen)
+        some = found if len(value) <= 32 else {f"{name} content": _hash(repr(found))}
+        return {name: len(value)} | some
+    if isinstance(value, (type, types.BuiltinFunctionType, types.ModuleType)):
+        return {name: getattr(value, "__qualname__", None) or value.__name__}
+    if type(value).__module__ == "numpy" and hasattr(value, "dtype"):
+        return {name: _digest(torch.as_tensor(value))} if value.dtype != object else {}
+    return {name: type(value).__qualname__} | _object(name, value, seen)
+
+
+def _all(parts: dict[str, Any], seen: set[int]) -> dict:
+    found = {}
+    for name, part in parts.items():
+        found |= _facts(name, part, seen)
+    return found
+
+
+def _function(name: str, function: types.FunctionType, seen: set[int]) -> dict:
+    """Its name, its code, and the values that it has from elsewhere."""
+    found = {name: function.__name__}
+    if (function.__module__ or "").split(".")[0] == "torch":  # its code is torch's affair
+        return found
+    found[f"{name} code"] = _code(function.__code__)
+    outside = inspect.getclosurevars(function)
+    values = dict(outside.nonlocals)
+    for key, value in outside.globals.items():
+        same_file = getattr(value, "__module__", None) == function.__module__
+        if isinstance(value, (bool, int, float, str, tuple, Tensor)) or (
+            isinstance(value, types.FunctionType) and same_file
+        ):
+            values[key] = value
+    values |= dict(enumerate(function.__defaults__ or ())) | (function.__kwdefaults__ or {})
+    return found | _all({f"{name}.{key}": value for key, value in values.items()}, seen)
+
+
+def _code(code: types.CodeType) -> str:
+    """A hash of what the code does: not of its place, its comments or its docstring."""
+    constants = [_code(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts]
+    if code.co_consts and isinstance(code.co_consts[0], str) and code.co_flags & 0x4000000:
+        constants = constants[1:]
+    return _hash(repr((code.co_code, constants, code.co_names, code.co_varnames)))
+
+
+def _object(name: str, value: Any, seen: set[int]) -> dict:
+    """The public attributes of an object; where it can be called, its code."""
+    public = {
+        f"{name}.{key}": each
+        for key, each in getattr(value, "__dict__", {}).items()
+        if not key.startswith("_")
+        and key != "data_source"  # of a sampler: the data, of which a few samples do
+        and not isinstance(each, (torch.Generator, types.GeneratorType))
+    }
+    call = inspect.getattr_static(type(value), "__call__", None)
+    if isinstance(call, types.FunctionType):
+        public[f"{name}()"] = call
+    return _all(public, seen)
+
+
+def _module(name: str, module: nn.Module, values: bool) -> dict:
+    """Shapes and attributes of a module's parts; with `values`, also what is constant in them.
+
+    Constant are the tensors of a part that has nothing to train, such as the class weights of a
+    loss. (What is trained changes, and a checkpoint brings it back.)
+    """
+    found = {}
+    plain = (
+        bool,
+        int,
+        float,
+        str,
+        functools.partial,
+        types.FunctionType,
+        types.BuiltinFunctionType,
+    )
+    for path, part in module.named_modules():
+        prefix = f"{name}.{path}" if path else name
+        trains = any(p.requires_grad for p in part.parameters()) or isinstance(part, _NormBase)
+        own = [*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)]
+        for key, tensor in own:
+            constant = values and not trains
+            found[f"{prefix}.{key}"] = _digest(tensor) if constant else _shape(tensor)
+        for key, value in vars(part).items():
+            if key.startswith("_") or key == "training":
+                continue
+            if isinstance(value, plain):
+                found |= facts(f"{prefix}.{key}", value)
+            elif isinstance(value, (tuple, list)) and all(
+                isinstance(each, (bool, int, float, str)) for each in value
+            ):
+                found[f"{prefix}.{key}"] = list(value)
+    return found
+
+
+def _optimizer(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict:
+    found = {"optimizer": type(optimizer).__name__}
+    names = {id(p): name for name, p in model.named_parameters()}
+    for i, group in enumerate(optimizer.param_groups):
+        prefix = f"group {i} " if len(optimizer.param_groups) > 1 else ""
+        held = [names.get(id(p), "(of the loss)") for p in group["params"]]
+        found[f"{prefix}parameters"] = f"{len(held)}, {held[0]} to {held[-1]} ({_hash(str(held))})"
+        found |= {
+            f"{prefix}{name}": value if not isinstance(value, Tensor) else value.tolist()
+            for name, value in group.items()
+            if name not in ("params", "foreach", "fused", "capturable", "differentiable")
+        }
+    return found
+
+
+def _schedule(rates: Rates) -> dict:
+    if rates.schedule is None:
+        return {"schedule": None}
+    steps = range(0, rates.total, -(-rates.total // 10_000))
+    factors = [f"{rates.factor(step):.9g}" for step in steps]
+    told = f"{factors[0]} to {factors[-1]} ({_hash(' '.join(factors))})"
+    return {"steps in all": rates.total, "schedule": told}
+
+
+def data(name: str, batches: Iterable) -> dict:
+    """Facts about minibatches. Random generators are afterwards where they were."""
+    from labnotes.data.batches import Batches
+
+    found = {f"{name}batches in an epoch": length(batches)}
+    before = random_states()
+    try:
+        if isinstance(batches, Batches):
+            found |= _batches(name, batches)
+        elif isinstance(batches, DataLoader):
+            found |= _loader(name, batches)
+        elif hasattr(batches, "__getitem__") and length(batches):
+            found[f"{name}data"] = _sampled(batches)
+        else:
+            found |= facts(f"{name}data", type(batches))
+    finally:
+        set_random_states(before)
+    return found
+
+
+def _batches(name: str, batches) -> dict:
+    found = {f"{name}data seed": batches.seed}
+    for key in ("batch_size", "shuffle", "drop_last"):
+        found[f"{name}{key}"] = getattr(batches, key)
+    for key, value in batches.statistics.items():
+        found[f"{name}{key}"] = value
+    found |= facts(f"{name}augment", batches.augment)
+    some = _places(len(batches.labels), 16 * SAMPLES)
+    found[f"{name}data"] = _shown(batches.images, batches.images[some], batches.labels[some])
+    return found
+
+
+def _loader(name: str, loader: DataLoader) -> dict:
+    """A data set that draws random numbers gives others with other worker processes."""
+    found = {f"{name}batch_size": loader.batch_size, f"{name}drop_last": loader.drop_last}
+    for key in ("dataset", "sampler", "batch_sampler", "collate_fn"):
+        value = getattr(loader, key)
+        found[f"{name}{key}"] = getattr(value, "__qualname__", type(value).__qualname__)
+    if isinstance(loader.sampler, (RandomSampler, SequentialSampler)):
+        found[f"{name}replacement"] = getattr(loader.sampler, "replacement", None)
+        found[f"{name}num_samples"] = getattr(loader.sampler, "num_samples", None)
+    else:
+        found |= facts(f"{name}sampler", loader.sampler)
+    found |= facts(f"{name}collate_fn", loader.collate_fn)
+    if isinstance(loader.dataset, IterableDataset):
+        return found | {f"{name}workers": loader.num_workers}  # each may give a part of it
+    if type(loader.sampler) in (RandomSampler, SequentialSampler) or _numbered(loader.dataset):
+        first, again = (_sampled(loader.dataset, seed) for seed in (0, 1))
+        found[f"{name}data"] = first
+        if first != again:
+            found[f"{name}workers"] = loader.num_workers
+    return found
+
+
+def _numbered(dataset: Dataset) -> bool:
+    return hasattr(dataset, "tensors")
+
+
+def _sampled(examples, seed: int = 0) -> str:
+    """Length and a hash of a few examples; what is random in them is drawn from `seed`."""
+    from labnotes import runtime
+
+    runtime.seed_everything(seed)
+    n = len(examples)
+    return f"{n} ({_hash(*[_content(examples[i]) for i in _places(n, SAMPLES)])})"
+
+
+def _places(n: int, most: int) -> list[int]:
+    """At most so many numbers below `n`, evenly spaced, the first and the last among them."""
+    some = min(n, most)
+    return [i * (n - 1) // max(1, some - 1) for i in range(some)]
+
+
+def _content(value: Any) -> str:
+    """The content of an example or batch as text: hashes of its tensors, in its structure."""
+    if isinstance(value, PackedSequence):
+        return _digest(value.data)
+    if isinstance(value, (tuple, list)):
+        return f"({', '.join(map(_content, value))})"
+    if isinstance(value, Mapping):
+        return str({key: _content(each) for key, each in value.items()})
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _content(vars(value)) if hasattr(value, "__dict__") else type(value).__name__
+    if isinstance(value, Tensor):
+        return _digest(value)
+    if hasattr(value, "__array__"):  # NumPy's, or a picture
+        return _digest(torch.as_tensor(value.__array__().copy()))
+    return repr(value) if isinstance(value, (str, int, float, bytes)) else type(value).__name__
+
+
+def _digest(tensor: Tensor) -> str:
+    """Type, shape and a hash of a tensor: of all its numbers, or of some where there are many."""
+    flat = tensor.detach().reshape(-1)
+    if flat.numel() > NUMBERS:
+        flat = flat[torch.as_tensor(_places(flat.numel(), NUMBERS), device=flat.device)]
+    content = flat.cpu().contiguous().view(torch.uint8) if flat.numel() else flat
+    return f"{_shape(tensor)} {_hash(content.numpy().tobytes() if flat.numel() else '')}"
+
+
+def _shown(whole: Tensor, *some: Tensor) -> str:
+    return f"{len(whole)} ({_hash(*map(_digest, some))})"
+
+
+def _shape(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+
+
+def _hash(*parts: str | bytes) -> str:
+    sha = hashlib.sha256()
+    for part in parts:
+        sha.update(part if isinstance(part, bytes) else part.encode())
+    return sha.hexdigest()[:8]
+
+
+def _text(module: nn.Module) -> str:
+    """The module as torch prints it, less addresses in memory."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(module))

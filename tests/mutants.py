@@ -1,0 +1,160 @@
+"""Would the tests notice? Small faults are put into the taught code, one at a time.
+
+Each (``+`` for ``-``, 0.6 for 0.3, a keyword left out) is written into a copy of the tree, and the
+tests of its module run there. If none fails, a test is missing, or the change changes nothing.
+"""
+
+import argparse
+import ast
+import copy
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, settings
+
+ROOT, PACKAGE = Path(__file__).resolve().parents[1], Path("code/labnotes")
+TAUGHT = ["attention", "convnets", "metrics", "normalization", "train"]
+# Without the other plugins, and without their rounds of garbage collection, pytest starts in 0.2 s.
+PLUGINS = "-p _hypothesis_pytestplugin -p no:unraisableexception -p no:threadexception".split()
+# Names of operators in Python's syntax tree, and of functions and variables: each for the other.
+PAIRS = """Pow Mult, MatMult Mult, Mod FloorDiv, Add Sub, Mult Div, BitAnd BitOr, And Or, Lt LtE,
+Gt GtE, Eq NotEq, Is IsNot, In NotIn, any all, min max, sum mean, zeros ones, zeros_ ones_,
+rows columns, height width, first second, AvgPool2d MaxPool2d, kaiming_normal_ kaiming_uniform_,
+xavier_normal_ xavier_uniform_"""
+OTHER = {k: v for a, b in map(str.split, PAIRS.split(",")) for k, v in ((a, b), (b, a))}
+
+
+def nodes(node: ast.AST):
+    """What computes something in a module: no docstring, annotation, decorator or error text."""
+    docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    skipped = str(getattr(node, "name", "")).strip("_").startswith(("check", "repr", "extra_repr"))
+    if not (docstring or skipped or isinstance(node, ast.Raise | ast.JoinedStr)):
+        yield node
+        for name, value in ast.iter_fields(node):
+            if name not in ("annotation", "returns", "decorator_list"):
+                for child in value if isinstance(value, list) else [value]:
+                    yield from nodes(child) if isinstance(child, ast.AST) else ()
+
+
+def faults(node: ast.AST):
+    """What may stand in the place of a node, or of a part of it: pairs of a place and a text."""
+
+    def changed(**fields) -> tuple[ast.AST, str]:
+        other = copy.copy(node)
+        vars(other).update(fields)
+        return node, f"({ast.unparse(other)})" if isinstance(node, ast.expr) else ast.unparse(other)
+
+    match node:
+        case ast.Constant(value=bool(v) | int(v) | float(v)):
+            yield node, str({bool: not v, int: v + 1, float: 2 * v or 1.0}[type(v)])
+        case ast.BinOp() | ast.BoolOp() | ast.AugAssign():
+            yield changed(op=getattr(ast, OTHER[type(node.op).__name__])())
+        case ast.UnaryOp(op=ast.USub() | ast.Not()):
+            yield changed(op=ast.UAdd())
+        case ast.Compare(ops=ops):
+            for i, op in enumerate(ops):
+                yield changed(
+                    ops=[*ops[:i], getattr(ast, OTHER[type(op).__name__])(), *ops[i + 1 :]]
+                )
+        case ast.IfExp() | ast.If(body=[ast.Assign() | ast.Expr() | ast.Return(), *_]):
+            yield node.test, f"(not ({ast.unparse(node.test)}))"
+        case ast.keyword(arg=str()):
+            yield node, "**{}"  # left out
+        case ast.Call(func=function, args=[ast.Name() as a, ast.Name() as b, *rest]):
+            if getattr(function, "id", "") not in ("isinstance", "zip", "min", "max"):
+                yield changed(args=[b, a, *rest])
+        case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name) if name in OTHER:
+            yield changed(**{"id" if isinstance(node, ast.Name) else "attr": OTHER[name]})
+        case ast.Expr() if not ast.unparse(node).startswith("super()"):
+            yield node, "pass"
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call()):
+            if any(getattr(part, "id", "") == name for part in ast.walk(node.value)):
+                yield node, "pass"  # x = f(x)
+
+
+def mutants(module: Path):
+    """Every fault that can be put into a module: where, what it is, and the faulty source."""
+    source = module.read_bytes()
+    lines = source.splitlines(keepends=True)
+    for node in nodes(ast.parse(source)):
+        for place, new in faults(node):
+            start = sum(map(len, lines[: place.lineno - 1])) + place.col_offset
+            end = sum(map(len, lines[: place.end_lineno - 1])) + place.end_col_offset
+            text = " ".join(f"{source[start:end].decode()} -> {new}".split())
+            yield module, place.lineno, text, source[:start] + new.encode() + source[end:]
+
+
+def tests_of(module: Path) -> list[str]:
+    """The doctests of a module, the tests of its name or of its folder's, and two of all modules."""
+    folder = Path("tests/package", module.parent.relative_to(PACKAGE))
+    named = [folder / f"test_{module.stem}.py", folder.parent / f"test_{folder.name}.py", folder]
+    own = next(file for file in named if file.exists())
+    shared = [folder / "test_builders.py", folder.parent / "test_defaults.py"]
+    return ["--doctest-modules", *map(str, [module, own, *(f for f in shared if f.exists())])]
+
+
+def run(tests: list[str], seconds: int) -> tuple[str, float]:
+    """What the tests say, in a fork of this process, and the CPU seconds that they took."""
+    if (child := os.fork()) == 0:
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        signal.alarm(20 * seconds)  # for a test that waits without computing
+        for stream in (1, 2):
+            os.dup2(os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+        os._exit(pytest.main(["-xq", *PLUGINS, "--hypothesis-profile=mutants", *tests]))
+    _, status, usage = os.wait4(child, 0)
+    code, seconds = os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
+    return "timeout" if code < 0 else "killed" if code else "survived", seconds
+
+
+def try_out(drawn: list[tuple]):
+    """Put in each fault, run the tests, take it out again; give the lines of those that survive."""
+    for module, group in groupby(sorted(drawn), key=lambda mutant: mutant[0]):
+        source, tests = module.read_bytes(), tests_of(module)
+        verdict, usual = run(tests, 600)
+        print(f"{module}: its tests take {usual:.1f} s of CPU time", flush=True)
+        if verdict != "survived":
+            sys.exit(Path("output.txt").read_text() + f"\n{module}: {verdict} without a fault")
+        for _, line, text, faulty in group:
+            module.write_bytes(faulty)
+            verdict, seconds = run(tests, int(20 + 5 * usual))
+            module.write_bytes(source)
+            print(f"  {verdict:8} {seconds:5.1f} s  {line}: {text}", flush=True)
+            if verdict == "survived":
+                yield f"{module}:{line}: {text}"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("modules", nargs="*", default=TAUGHT, help="such as convnets/vgg")
+    parser.add_argument("--sample", type=int, default=150, help="how many faults; 0: all")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same faults")
+    given = parser.parse_args()
+    for slow in ("torchvision", "scipy.stats", "d2l.torch", "sacrebleu", "sklearn"):
+        __import__(slow)  # here once, for all runs
+    # The same examples for every fault, and none made smaller: one that fails is enough.
+    phases = [Phase.explicit, Phase.generate]
+    settings.register_profile("mutants", deadline=None, derandomize=True, phases=phases)
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        leave = shutil.ignore_patterns(".*", "node_modules", "_build", "__pycache__")
+        shutil.copytree(ROOT, folder, symlinks=True, ignore=leave, dirs_exist_ok=True)
+        os.chdir(folder)
+        sys.path.insert(0, f"{folder}/code")
+        sys.dont_write_bytecode = True
+        os.environ |= {"PYTHONPATH": f"{folder}/code", "PYTHONDONTWRITEBYTECODE": "1"}
+        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        wanted = tuple(f"{PACKAGE}/{name}" for name in given.modules)
+        modules = sorted(file for file in PACKAGE.rglob("*.py") if str(file).startswith(wanted))
+        every = [mutant for module in modules for mutant in mutants(module)]
+        count = min(given.sample or len(every), len(every))
+        alive = [*try_out(random.Random(given.seed).sample(every, count))]
+        print(
+            f"{1 - len(alive) / count:.1%} of {count} (of {len(every)}) killed.", *alive, sep="\n"
+        )

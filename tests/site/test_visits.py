@@ -1,0 +1,61 @@
+"""What the shared visit finds is what is there: planted faults are found."""
+
+from __future__ import annotations
+
+import pytest
+from visits import ANSWER
+
+PAGE = "chapters/reference/data-and-licences.html"
+#: Hardly to be told from the ground of the page. (The ground's own colour is no fault to axe: it
+#: takes such a text for hidden.)
+FAINT = {"light": "#bbb", "dark": "#444"}
+
+
+def contrasts(seen) -> list[str]:
+    return [line for line in seen.axe() if line.startswith("color-contrast")]
+
+
+def test_the_marked_texts_stand_for_all_of_them(visit):
+    """A fault of many elements is found with some of them, whatever kind of element has it."""
+    seen = visit().go(PAGE)
+    seen.page.add_style_tag(content="article a, article th, article code {color: #ddd !important}")
+    found = contrasts(seen)
+    all_kinds = seen.page.evaluate(
+        """() => axe.run("html", { runOnly: ["color-contrast"], preload: false })
+            .then((r) => [...new Set(r.violations.flatMap((v) => v.nodes)
+                .map((node) => document.querySelector(node.target[0]).localName))])"""
+    )
+    assert len(all_kinds) >= 2
+    for kind in all_kinds:
+        assert any(f"<{kind}" in line for line in found), kind
+
+
+@pytest.mark.parametrize("selector", ["article h1", "article p", "footer p"])
+def test_one_text_that_is_too_faint_is_found(theme, selector, visit):
+    seen = visit(theme).go(PAGE)
+    seen.page.locator(selector).first.evaluate(
+        "(e, colour) => e.style.setProperty('color', colour, 'important')", FAINT[theme]
+    )
+    assert len(contrasts(seen)) >= 1
+
+
+def test_a_fault_in_an_answer_is_found(visit):
+    seen = visit().go("index.html")
+    seen.page.evaluate(ANSWER, "right")
+    assert contrasts(seen) == []
+    seen.page.add_style_tag(content=".ln-reason-text, .ln-reason-text * {color: #bbb !important}")
+    assert any("ln-" in line for line in contrasts(seen))
+
+
+def test_errors_and_requests_to_other_hosts_are_written_down(visit):
+    seen = visit().go(PAGE)
+    assert seen.errors == [] and seen.foreign == []
+    seen.page.evaluate(
+        "() => new Promise((done) => Object.assign(new Image(), "
+        "{ onerror: done, src: 'https://example.org/x.png' }))"
+    )
+    with seen.page.expect_event("pageerror"):
+        seen.page.evaluate("() => { setTimeout(() => { throw new Error('planted'); }); }")
+    assert seen.foreign == ["https://example.org/x.png"]
+    assert any("example.org" in e for e in seen.errors)
+    assert any("planted" in e for e in seen.errors)

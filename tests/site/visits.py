@@ -1,0 +1,242 @@
+"""A page as a reader meets it, and everything that one visit finds.
+
+Opening a page costs seconds, looking at an open one milliseconds. So a page is opened once for
+each theme and width that a test asks for (`SCREENS`); `look` gathers every fact of `FACTS` in that visit, and
+the tests compare facts. **A new check** is one entry in `FACTS` and one test that takes the
+fixture `look`; no page is opened for it. Tests that click, type or break something open a page
+of their own: the fixture `visit`.
+"""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from axe_playwright_python.base import AXE_SCRIPT
+from built_site import HTML
+from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import TimeoutError as TooLong
+
+PACKED = {".html", ".css", ".js", ".svg", ".json"}  # what any web server sends compressed
+HEIGHT = 900
+#: How a page is looked at: both themes, a screen and a phone. Each costs a page load.
+SCREENS = (("light", 1280), ("dark", 390))
+
+#: What is looked up in every page, as JavaScript: with the page as the reader scrolled through it,
+#: explorers started, boxes closed.
+FACTS = {
+    "formulas": """() => ({
+        there: document.querySelectorAll(".math").length,
+        set: document.querySelectorAll("mjx-container").length,
+        faulty: document.querySelectorAll("mjx-merror").length,
+    })""",
+    "width": "() => document.documentElement.scrollWidth",
+    "too wide": """() => [...document.querySelectorAll("main *")].filter((e) => {
+        const scrolls = e.closest("pre, .pst-scrollable-table-container, .math, .output");
+        return e.getBoundingClientRect().right > innerWidth + 1 && !scrolls;
+    }).slice(0, 5).map((e) => e.outerHTML.slice(0, 150))""",
+    "badges": '() => document.querySelector(".ln-badges")?.textContent.replace(/\\s+/g, " ")',
+    # The icons that are shown: characters of the private use area.
+    "icons": r"""() => [...new Set([...document.querySelectorAll("*")].flatMap((e) =>
+        ["::before", "::after"].map((part) => getComputedStyle(e, part))
+            .filter((style) => !style.fontFamily.includes("MJX"))
+            .flatMap((style) => style.content.match(/[\ue000-\uf8ff]/g) ?? [])))]""",
+    "icon fonts": r"""() => document.fonts.load('900 16px "Font Awesome 6 Free"', "\uf0c9")
+        .then((fonts) => fonts.length)""",
+    "explorers": """() => [...document.querySelectorAll(".ln-explorer")].map((place) => ({
+        live: Boolean(place.querySelector(".ln-explorer-live")?.checkVisibility()),
+        still: Boolean(place.querySelector(".ln-explorer-still")?.checkVisibility()),
+        nameless: [...place.querySelectorAll("input, select, textarea, button")]
+            .filter((e) => !(e.labels?.length || e.ariaLabel || e.getAttribute("aria-labelledby")
+                || (e.tagName == "BUTTON" && e.innerText.trim()))).map((e) => e.outerHTML),
+        wide: [...place.querySelectorAll("button, input, select, svg, output")]
+            .filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
+            .map((e) => e.outerHTML.slice(0, 120)),
+    }))""",
+}
+
+#: Go through the page a screen at a time; two frames each, so that what waits to be seen starts.
+SCROLL = """async () => {
+    const frame = () => new Promise(requestAnimationFrame);
+    for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
+        window.scrollTo(0, y);
+        await frame();
+        await frame();
+    }
+    window.scrollTo(0, 0);
+}"""
+#: Fonts and pictures that are on their way have arrived (or failed, which is an error of the page).
+LOADED = """async () => {
+    await document.fonts.ready;
+    await Promise.all([...document.images].filter((i) => !i.complete && i.loading != "lazy")
+        .map((i) => new Promise((done) => { i.onload = i.onerror = done; })));
+}"""
+#: Explorers start when they come near; one in a closed box waits, and one that failed never does.
+STARTED = """() => [...document.querySelectorAll(".ln-explorer")]
+    .every((e) => e.matches(".ln-explorer-on") || !e.checkVisibility())"""
+OPEN = """() => document.querySelectorAll("details").forEach((box) => { box.open = true; })"""
+#: Boxes that open fade in, and so do themes: axe must see the colours at the end, not on the way.
+SETTLED = """async () => {
+    await new Promise(requestAnimationFrame);
+    await Promise.all(document.getAnimations().map((a) => a.finished.catch(() => {})));
+}"""
+#: Marks the texts whose contrast axe measures (measuring all takes a quarter of a minute a page):
+#: the first and the last of those that look alike, in themselves and in all that they stand in.
+MARK_LOOKS = """() => {
+    const numbers = new Map();
+    const number = (look) => numbers.get(look) ?? (numbers.set(look, numbers.size), numbers.size - 1);
+    const grounds = new Map([[null, 0]]);
+    const ground = (e) => {  // a number for the element's ground: its own and those of its ancestors
+        if (!grounds.has(e)) {
+            const s = getComputedStyle(e);
+            grounds.set(e, number([ground(e.parentElement), e.localName, e.getAttribute("class"),
+                s.backgroundColor, s.backgroundImage, s.opacity, s.filter, s.boxShadow].join("|")));
+        }
+        return grounds.get(e);
+    };
+    const alike = new Map();
+    document.querySelectorAll("[data-look]").forEach((e) => e.removeAttribute("data-look"));
+    for (const e of document.body.querySelectorAll("*")) {
+        const words = [...e.childNodes].filter((n) => n.nodeType == 3).map((n) => n.data).join("");
+        if (!words.trim() && !e.matches("input, select, textarea, a[href]")) continue;
+        if (!e.checkVisibility({ visibilityProperty: true })) continue;
+        const s = getComputedStyle(e);
+        const look = number([ground(e), s.color, s.fontSize, s.fontWeight, s.textShadow,
+            s.textIndent, s.clip, e.disabled, words.trim().length > 1].join("|"));
+        alike.has(look) ? alike.get(look).push(e) : alike.set(look, [e]);
+    }
+    for (const all of alike.values()) {
+        for (const e of [all[0], all.at(-1)]) e.setAttribute("data-look", "");
+    }
+}"""
+#: Rules on colours look at the marked texts, all others at the whole page. (No file is loaded for
+#: the rules on style sheets and films: they are none of the serious ones.)
+AXE = """async (coloursOnly) => {
+    const common = { resultTypes: ["violations"], preload: false };
+    const colours = ["color-contrast", "link-in-text-block"];
+    const off = Object.fromEntries(colours.map((rule) => [rule, { enabled: false }]));
+    const seen = await axe.run({ include: [["[data-look]"]] }, { ...common, runOnly: colours });
+    const all = coloursOnly ? { violations: [] } : await axe.run("html", { ...common, rules: off });
+    return [...all.violations, ...seen.violations];
+}"""
+#: Choose in each question an option with a right answer or a wrong one: one kind in the first, the
+#: third, the fifth question, the other kind in those between.
+ANSWER = """(first) => document.querySelectorAll(".ln-question").forEach((group, n) => {
+    const right = (n % 2 == 0) == (first == "right");
+    group.querySelector(`.ln-${right ? "right" : "wrong"} label`)?.click();
+})"""
+
+
+@dataclass
+class Visit:
+    """One open page, and what happened in it so far."""
+
+    page: Page
+    base: str
+    errors: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def go(self, path: str) -> Visit:
+        """Open a page, wait for its formulas, and scroll through so that all explorers start."""
+        self.page.goto(f"{self.base}/{path}")
+        self.page.evaluate("() => window.MathJax?.startup?.promise")
+        self.page.evaluate(SCROLL)
+        self.page.evaluate(LOADED)
+        return self
+
+    @property
+    def foreign(self) -> list[str]:
+        """Requests to any other host."""
+        return [
+            u
+            for u in self.requests
+            if urlsplit(u).scheme in ("http", "https") and not u.startswith(self.base)
+        ]
+
+    def weight(self) -> dict[str, int]:
+        """Bytes transferred for each file but MathJax, compressed where a server compresses.
+
+        What comes from another host, or is not there, is an error of the page, and weighs nothing.
+        """
+        paths = (
+            unquote(urlsplit(url).path).lstrip("/") or "index.html"
+            for url in self.requests
+            if url.startswith(f"{self.base}/")
+        )
+        return {path: transferred(path) for path in paths if "mathjax/" not in path}
+
+    def axe(self, colours_only: bool = False) -> list[str]:
+        """What axe-core calls serious or critical, one line for each element."""
+        if not self.page.evaluate("() => Boolean(window.axe)"):
+            self.page.evaluate(AXE_SCRIPT)
+        self.page.evaluate(MARK_LOOKS)
+        found = self.page.evaluate(AXE, colours_only)
+        return [
+            f"{rule['id']}: {node['target']} {node['html'][:120]} {node['failureSummary']}"
+            for rule in found
+            if rule["impact"] in ("serious", "critical")
+            for node in rule["nodes"]
+        ]
+
+
+@cache
+def transferred(path: str) -> int:
+    data = (HTML / path).read_bytes() if (HTML / path).is_file() else b""
+    return len(gzip.compress(data)) if Path(path).suffix in PACKED else len(data)
+
+
+def open_page(context: BrowserContext, base: str, theme: str, width: int) -> Visit:
+    """An empty page that writes down errors and requests."""
+    new = Visit(context.new_page(), base)
+    new.page.set_viewport_size({"width": width, "height": HEIGHT})
+    new.page.emulate_media(color_scheme=theme)
+    new.page.on("pageerror", lambda error: new.errors.append(f"uncaught: {error}"))
+    new.page.on(
+        "console",
+        lambda m: new.errors.append(m.text) if m.type in ("error", "warning") else None,
+    )
+    new.page.on("request", lambda request: new.requests.append(request.url))
+    new.page.on("requestfailed", lambda request: new.errors.append(f"failed: {request.url}"))
+    return new
+
+
+def switch(page: Page, theme: str) -> None:
+    """Let the reader's machine ask for the other theme, and wait until all colours are there."""
+    page.emulate_media(color_scheme=theme)
+    page.wait_for_function("(theme) => document.documentElement.dataset.theme == theme", arg=theme)
+    page.evaluate(SETTLED)
+
+
+def looked(seen: Visit, path: str, axe: bool) -> dict:
+    """Open a page once and write down everything: `FACTS` and these keys.
+
+    ``weight``: bytes of each file, as the page was read.
+    ``axe`` (if asked for): what axe finds in each theme, with all boxes open and all questions
+    answered, right in one theme and wrong in the other. The theme is switched in the open page;
+    then only the rules on colours are run again, for nothing else that axe sees differs.
+    ``notebook``: the name of the file that the download button saves, and its text.
+    ``errors`` and ``foreign``: of the whole visit.
+    """
+    page = seen.go(path).page
+    try:
+        page.wait_for_function(STARTED, timeout=60_000)
+    except TooLong:
+        seen.errors.append("an explorer has not started within a minute")
+    found = {name: page.evaluate(fact) for name, fact in FACTS.items()}
+    found["weight"] = seen.weight()
+    if axe:
+        page.evaluate(OPEN)
+        found["axe"] = {}
+        for theme, kind in (("light", "right"), ("dark", "wrong")):
+            page.evaluate(ANSWER, kind)
+            switch(page, theme)
+            found["axe"][theme] = seen.axe(colours_only=theme == "dark")
+    if axe and page.locator("a.ln-download").count():
+        with page.expect_download() as download:
+            page.locator("a.ln-download").click()
+        file = download.value
+        found["notebook"] = file.suggested_filename, file.path().read_text("utf8")
+    return found | {"errors": seen.errors, "foreign": seen.foreign}
