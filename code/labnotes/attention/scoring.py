@@ -53,40 +53,15 @@ def masked_softmax(scores: Tensor, valid_lens: Tensor | None = None) -> Tensor:
     <BLANKLINE>
             [[0.0000, 0.0000, 0.0000, 0.0000]]])
     """
-    if scores.dim() != 3:
-        raise ValueError(f"scores have shape {tuple(scores.shape)}: give (batch, queries, keys)")
-    if not scores.is_floating_point():
-        raise TypeError(f"scores are {scores.dtype}: a softmax needs floating point numbers")
+    _check_scores(scores)
     if valid_lens is None:
         return scores.softmax(dim=-1)
-    hidden = _hidden_keys(valid_lens, scores)  # (batch, 1 or queries, keys)
+    _check_lengths(valid_lens, scores)
+    lengths = valid_lens.to(scores.device).long().reshape(len(scores), -1, 1)
+    places = torch.arange(scores.shape[-1], device=scores.device)  # (keys,)
+    hidden = places >= lengths  # (batch, 1 or queries, keys)
     weights = scores.masked_fill(hidden, torch.finfo(scores.dtype).min).softmax(dim=-1)
     return weights.masked_fill(hidden, 0.0)  # (batch, queries, keys)
-
-
-def _hidden_keys(valid_lens: Tensor, scores: Tensor) -> Tensor:
-    """True where a key lies past the valid length, ``(batch, 1 or queries, keys)``."""
-    batch, queries, keys = scores.shape
-    if not isinstance(valid_lens, Tensor):
-        raise TypeError(f"valid_lens is {type(valid_lens).__name__}: give a tensor of integers")
-    kind = valid_lens.dtype
-    if kind.is_floating_point or kind.is_complex or kind == torch.bool:
-        raise TypeError(f"valid_lens are {kind}: lengths are integers, for example torch.int64")
-    if tuple(valid_lens.shape) not in {(batch,), (batch, queries)}:
-        raise ValueError(
-            f"valid_lens have shape {tuple(valid_lens.shape)}, scores {tuple(scores.shape)}: give "
-            f"one length per sequence {(batch,)} or one per query {(batch, queries)}"
-        )
-    valid_lens = valid_lens.long()  # an int8 length cannot be compared with 300 keys
-    if valid_lens.device.type == "cpu" and not torch.compiler.is_compiling():
-        wrong = valid_lens[(valid_lens < 0) | (valid_lens > keys)]
-        if len(wrong):
-            raise ValueError(
-                f"valid_lens hold {wrong[0].item()}: there are {keys} keys, "
-                f"so give lengths from 0 to {keys}"
-            )
-    lengths = valid_lens.to(scores.device).reshape(batch, -1, 1)  # (batch, 1 or queries, 1)
-    return torch.arange(keys, device=scores.device) >= lengths
 
 
 class ScaledDotProductAttention(nn.Module):
@@ -131,12 +106,8 @@ class ScaledDotProductAttention(nn.Module):
             If the shapes do not fit one another, or as in :func:`masked_softmax`.
         """
         _check_shapes(queries, keys, values)
+        _check_same_size(queries, keys)
         d = queries.shape[-1]
-        if keys.shape[-1] != d:
-            raise ValueError(
-                f"queries have {d} features, keys {keys.shape[-1]}: a dot product needs the same "
-                "number; AdditiveAttention takes different ones"
-            )
         # Scaling the queries is cheaper than scaling the scores, and keeps float16 in range.
         scores = (queries / math.sqrt(d)) @ keys.transpose(1, 2)  # (batch, queries, keys)
         weights = masked_softmax(scores, valid_lens)  # (batch, queries, keys)
@@ -183,10 +154,7 @@ class AdditiveAttention(nn.Module):
 
     def __init__(self, query_size: int, key_size: int, hidden_size: int, dropout: float = 0.0):
         super().__init__()
-        sizes = {"query_size": query_size, "key_size": key_size, "hidden_size": hidden_size}
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"{name} is {size}: give a positive number of features")
+        _check_positive(query_size=query_size, key_size=key_size, hidden_size=hidden_size)
         self.W_q = nn.Linear(query_size, hidden_size, bias=False)
         self.W_k = nn.Linear(key_size, hidden_size, bias=False)
         self.w_v = nn.Linear(hidden_size, 1, bias=False)
@@ -204,17 +172,42 @@ class AdditiveAttention(nn.Module):
             If the shapes do not fit one another or the layer, or as in :func:`masked_softmax`.
         """
         _check_shapes(queries, keys, values)
-        for name, tensor, layer in [("queries", queries, self.W_q), ("keys", keys, self.W_k)]:
-            if tensor.shape[-1] != layer.in_features:
-                raise ValueError(
-                    f"{name} have {tensor.shape[-1]} features, this layer takes {layer.in_features}"
-                )
+        _check_features(queries=(queries, self.W_q), keys=(keys, self.W_k))
         # Every query meets every key: (batch, queries, 1, hidden) + (batch, 1, keys, hidden)
         hidden = torch.tanh(self.W_q(queries).unsqueeze(2) + self.W_k(keys).unsqueeze(1))
         scores = self.w_v(hidden).squeeze(-1)  # (batch, queries, keys)
         weights = masked_softmax(scores, valid_lens)  # (batch, queries, keys)
         self.weights = weights.detach()
         return self.dropout(weights) @ values  # (batch, queries, size)
+
+
+def _check_scores(scores: Tensor) -> None:
+    if scores.dim() != 3:
+        raise ValueError(f"scores have shape {tuple(scores.shape)}: give (batch, queries, keys)")
+    if not scores.is_floating_point():
+        raise TypeError(f"scores are {scores.dtype}: a softmax needs floating point numbers")
+
+
+def _check_lengths(valid_lens: Tensor, scores: Tensor) -> None:
+    batch, queries, keys = scores.shape
+    if not isinstance(valid_lens, Tensor):
+        raise TypeError(f"valid_lens is {type(valid_lens).__name__}: give a tensor of integers")
+    kind = valid_lens.dtype
+    if kind.is_floating_point or kind.is_complex or kind == torch.bool:
+        raise TypeError(f"valid_lens are {kind}: lengths are integers, for example torch.int64")
+    if tuple(valid_lens.shape) not in {(batch,), (batch, queries)}:
+        raise ValueError(
+            f"valid_lens have shape {tuple(valid_lens.shape)}, scores {tuple(scores.shape)}: give "
+            f"one length per sequence {(batch,)} or one per query {(batch, queries)}"
+        )
+    if valid_lens.device.type == "cpu" and not torch.compiler.is_compiling():
+        lengths = valid_lens.long()  # an int8 length cannot be compared with 300 keys
+        wrong = lengths[(lengths < 0) | (lengths > keys)]
+        if len(wrong):
+            raise ValueError(
+                f"valid_lens hold {wrong[0].item()}: there are {keys} keys, "
+                f"so give lengths from 0 to {keys}"
+            )
 
 
 def _check_shapes(queries: Tensor, keys: Tensor, values: Tensor) -> None:
@@ -234,6 +227,28 @@ def _check_shapes(queries: Tensor, keys: Tensor, values: Tensor) -> None:
             f"there are {keys.shape[1]} keys and {values.shape[1]} values per sequence: "
             "each key needs its value"
         )
+
+
+def _check_same_size(queries: Tensor, keys: Tensor) -> None:
+    if keys.shape[-1] != queries.shape[-1]:
+        raise ValueError(
+            f"queries have {queries.shape[-1]} features, keys {keys.shape[-1]}: a dot product "
+            "needs the same number; AdditiveAttention takes different ones"
+        )
+
+
+def _check_positive(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} is {size}: give a positive number of features")
+
+
+def _check_features(**pairs: tuple[Tensor, nn.Linear]) -> None:
+    for name, (tensor, layer) in pairs.items():
+        if tensor.shape[-1] != layer.in_features:
+            raise ValueError(
+                f"{name} have {tensor.shape[-1]} features, this layer takes {layer.in_features}"
+            )
 
 
 def gaussian_weights(queries: Tensor, keys: Tensor, width: float | Tensor) -> Tensor:
@@ -256,13 +271,7 @@ def gaussian_weights(queries: Tensor, keys: Tensor, width: float | Tensor) -> Te
     ValueError
         If `queries` or `keys` is not one-dimensional, there is no key, or `width` is not positive.
     """
-    for name, tensor in [("queries", queries), ("keys", keys)]:
-        if tensor.dim() != 1:
-            raise ValueError(f"{name} have shape {tuple(tensor.shape)}: give one number each")
-    if len(keys) == 0:
-        raise ValueError("keys are empty: give at least one key to average over")
-    if not (number := float(torch.as_tensor(width).detach())) > 0:
-        raise ValueError(f"width is {number}: give a positive number")
+    _check_kernel(queries, keys, width)
     distance = queries.unsqueeze(1) - keys.unsqueeze(0)  # (queries, keys)
     return (-((distance / width) ** 2) / 2).softmax(dim=-1)
 
@@ -305,3 +314,13 @@ def nadaraya_watson(queries: Tensor, keys: Tensor, values: Tensor, width: float 
             "give one value per key"
         )
     return gaussian_weights(queries, keys, width) @ values
+
+
+def _check_kernel(queries: Tensor, keys: Tensor, width: float | Tensor) -> None:
+    for name, tensor in [("queries", queries), ("keys", keys)]:
+        if tensor.dim() != 1:
+            raise ValueError(f"{name} have shape {tuple(tensor.shape)}: give one number each")
+    if len(keys) == 0:
+        raise ValueError("keys are empty: give at least one key to average over")
+    if not (number := float(torch.as_tensor(width).detach())) > 0:
+        raise ValueError(f"width is {number}: give a positive number")

@@ -127,10 +127,7 @@ def brevity_penalty(candidate_length: int, reference_length: int) -> float:
     >>> round(brevity_penalty(2, 6), 3)
     0.135
     """
-    if candidate_length < 0 or reference_length < 0:
-        raise ValueError(
-            f"lengths are {candidate_length} and {reference_length}: give numbers of tokens, 0 or more"
-        )
+    _check_lengths(candidate_length, reference_length)
     if candidate_length == 0:
         return 0.0
     return math.exp(min(0.0, 1 - reference_length / candidate_length))
@@ -186,16 +183,7 @@ def corpus_bleu(
     >>> round(corpus_bleu(["the cat sat on a mat".split(), "it is raining".split()], human).score, 4)
     0.5969
     """
-    if isinstance(candidates, str) or isinstance(references, str):
-        raise TypeError("candidates and references are lists, one entry a sentence; a string came")
-    if len(candidates) != len(references):
-        raise ValueError(
-            f"{len(candidates)} candidates, but references for {len(references)} sentences: "
-            "references[i] must be the list of references of candidates[i]"
-        )
-    if not candidates:
-        raise ValueError("candidates is empty: a corpus needs at least one sentence")
-    _check_order(max_n, "max_n")
+    _check_corpus(candidates, references, max_n)
     matches, totals = [0] * max_n, [0] * max_n
     c = r = 0
     for candidate, refs in zip(candidates, references, strict=True):
@@ -205,7 +193,7 @@ def corpus_bleu(
             found, total = clipped_counts(candidate, refs, n)
             matches[n - 1] += found
             totals[n - 1] += total
-    precisions = _precisions(matches, totals, smooth)
+    precisions = smoothed_precisions(matches, totals, smooth)
     penalty = brevity_penalty(c, r)
     score = 0.0
     if min(precisions) > 0:
@@ -289,10 +277,29 @@ def bleu_d2l(candidate: Tokens, reference: Tokens, k: int) -> float:
     return score
 
 
-def _precisions(matches: list[int], totals: list[int], smooth: str | None) -> tuple[float, ...]:
-    """Clipped precisions from counts, smoothed if asked for."""
-    if smooth not in SMOOTHING:
-        raise ValueError(f"smooth is {smooth!r}: give one of {SMOOTHING}")
+def smoothed_precisions(
+    matches: Sequence[int], totals: Sequence[int], smooth: str | None = None
+) -> tuple[float, ...]:
+    """Clipped precisions from the counts of n = 1 ... max_n, smoothed if asked for.
+
+    Parameters
+    ----------
+    matches, totals
+        As in :class:`BleuScore`.
+    smooth
+        As in :func:`corpus_bleu`.
+
+    Raises
+    ------
+    ValueError
+        If `smooth` is not one of those allowed.
+
+    Examples
+    --------
+    >>> smoothed_precisions([4, 1, 0, 0], [5, 4, 3, 2], "exp")[2:] == (0.5 / 3, 0.25 / 2)
+    True
+    """
+    _check_smoothing(smooth)
     if smooth is None or not any(matches):
         return tuple(m / t if t else 0.0 for m, t in zip(matches, totals, strict=True))
     if smooth == "add-one":
@@ -337,3 +344,28 @@ def _check_references(references: Sequence[Tokens]) -> None:
 def _check_order(n: int, name: str) -> None:
     if not isinstance(n, int) or isinstance(n, bool) or n < 1:
         raise ValueError(f"{name} is {n!r}: give a positive integer, 4 in most papers")
+
+
+def _check_lengths(candidate_length: int, reference_length: int) -> None:
+    if candidate_length < 0 or reference_length < 0:
+        raise ValueError(
+            f"lengths are {candidate_length} and {reference_length}: give numbers of tokens, 0 or more"
+        )
+
+
+def _check_corpus(candidates: Sequence, references: Sequence, max_n: int) -> None:
+    if isinstance(candidates, str) or isinstance(references, str):
+        raise TypeError("candidates and references are lists, one entry a sentence; a string came")
+    if len(candidates) != len(references):
+        raise ValueError(
+            f"{len(candidates)} candidates, but references for {len(references)} sentences: "
+            "references[i] must be the list of references of candidates[i]"
+        )
+    if not candidates:
+        raise ValueError("candidates is empty: a corpus needs at least one sentence")
+    _check_order(max_n, "max_n")
+
+
+def _check_smoothing(smooth: str | None) -> None:
+    if smooth not in SMOOTHING:
+        raise ValueError(f"smooth is {smooth!r}: give one of {SMOOTHING}")

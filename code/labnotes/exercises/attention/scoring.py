@@ -30,6 +30,9 @@ def masked_softmax(answer: Callable) -> Iterator[Case]:
                        "hide by a score far below all others, not by 0: 0 is larger than -5")  # fmt: skip
     yield _masked_case(answer, torch.tensor([[[-300.0, -301.0, 0.0]]]), [2],
                        "no fixed number like -100 is below all scores: torch.finfo knows the lowest")  # fmt: skip
+    yield _masked_case(answer, torch.tensor([[[-3e30, -3e30, 0.0]]]), [2],
+                       "no fixed number like -1e4 or -1e9 is below all scores either: take the "
+                       "lowest of the dtype, torch.finfo(scores.dtype).min")  # fmt: skip
     yield _masked_case(answer, torch.randn(3, 2, 5, generator=draw), [1, 5, 3],
                        "the lengths belong to the batch: give them the shape (batch, 1, 1)")  # fmt: skip
     yield _masked_case(answer, torch.tensor([[[200.0, 199.0, 0.0]]]), [2],

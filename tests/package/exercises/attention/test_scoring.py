@@ -21,6 +21,14 @@ def filled(scores, lengths, fill, compare=torch.ge):
     return scores.masked_fill(hidden, fill).softmax(-1)
 
 
+def seen(scores, lengths):
+    return torch.arange(scores.shape[-1]) < lengths.view(-1, 1, 1)
+
+
+def fixed(scores, lengths, fill):
+    return torch.where(seen(scores, lengths), filled(scores, lengths, fill), 0.0)
+
+
 def exps(scores, lengths):
     keep = torch.arange(scores.shape[-1]) < lengths.view(-1, 1, 1)
     e = scores.exp() * keep
@@ -71,8 +79,12 @@ WRONG = {
         "hidden by 0": lambda s, n: filled(s, n, 0.0),
         "nan in an empty row": lambda s, n: filled(s, n, -torch.inf),
         "equal in an empty row": lambda s, n: filled(s, n, -1e6),
-        "hidden by -100": lambda s, n: torch.where(
-            torch.arange(s.shape[-1]) < n.view(-1, 1, 1), filled(s, n, -100.0), 0.0
+        "hidden by -100": lambda s, n: fixed(s, n, -100.0),
+        "hidden by -1e4": lambda s, n: fixed(s, n, -1e4),
+        "hidden by -1e6": lambda s, n: fixed(s, n, -1e6),
+        "hidden by -1e9": lambda s, n: fixed(s, n, -1e9),
+        "-1e9 added": lambda s, n: torch.where(
+            seen(s, n), (s - 1e9 * ~seen(s, n)).softmax(-1), 0.0
         ),
         "last keys": lambda s, n: package_softmax(s.flip(-1), n).flip(-1),
         "logarithms": lambda s, n: package_softmax(s, n).log(),
