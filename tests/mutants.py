@@ -55,7 +55,7 @@ def faults(node: ast.AST):
     match node:
         case ast.Constant(value=bool(v) | int(v) | float(v)):
             yield node, str({bool: not v, int: v + 1, float: 2 * v or 1.0}[type(v)])
-        case ast.BinOp() | ast.BoolOp() | ast.AugAssign():
+        case ast.BinOp() | ast.BoolOp() | ast.AugAssign() if type(node.op).__name__ in OTHER:
             yield changed(op=getattr(ast, OTHER[type(node.op).__name__])())
         case ast.UnaryOp(op=ast.USub() | ast.Not()):
             yield changed(op=ast.UAdd())
