@@ -28,6 +28,7 @@ from labnotes.train.fit import fit
 
 NETS = {"plain": {}, "batch normalization": {"norm": True}, "dropout": {"dropout": 0.5}}
 STEPS = 8  # timed, after 2 that are not
+SIZES = (1_000, 10_000, 100_000, 1_000_000, 4_000_000)  # numbers in a vector to exchange
 
 
 def images(n: int) -> tuple[Tensor, Tensor]:
@@ -125,6 +126,25 @@ def timing(build, batch: tuple[Tensor, Tensor]) -> dict[str, float]:
     return {"alone": alone, "together": together, "exchanging": exchanging}
 
 
+def exchange_times(device: torch.device) -> dict[int, float]:
+    """Median milliseconds of one all-reduce, for vectors of several sizes and nothing else."""
+    found = {}
+    for size in (
+        SIZES[-1],
+        *SIZES,
+    ):  # the largest also comes first, to set up; its time is replaced
+        vector, times = torch.zeros(size, device=device), []
+        for _ in range(2 + STEPS):
+            dist.barrier()  # all begin together
+            start = time.perf_counter()
+            dist.all_reduce(vector)
+            if vector.is_cuda:
+                torch.cuda.synchronize()
+            times.append(1000 * (time.perf_counter() - start))
+        found[size] = statistics.median(times[2:])
+    return found
+
+
 def work() -> dict:
     """What one of the processes does."""
     distributed.join()
@@ -142,6 +162,7 @@ def work() -> dict:
     dist.all_reduce(vector)
     found["sum"] = vector.tolist()
     found["ms"] = {build.__name__: timing(build, (x, y)) for build in (convolutional, linear)}
+    found["exchange ms"] = exchange_times(device)
     return found
 
 
