@@ -14,7 +14,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from itertools import groupby
+from itertools import accumulate, groupby
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ from hypothesis import Phase, settings
 
 ROOT, PACKAGE = Path(__file__).resolve().parents[1], Path("code/labnotes")
 TAUGHT = ["attention", "convnets", "metrics", "normalization", "train"]
-# Without the other plugins, and without their rounds of garbage collection, pytest starts in 0.2 s.
+# Without other plugins and their rounds of garbage collection, pytest starts in 0.2 s.
 PLUGINS = "-p _hypothesis_pytestplugin -p no:unraisableexception -p no:threadexception".split()
 # Names of operators in Python's syntax tree, and of functions and variables: each for the other.
 PAIRS = """Pow Mult, MatMult Mult, Mod FloorDiv, Add Sub, Mult Div, BitAnd BitOr, And Or, Lt LtE,
@@ -55,15 +55,14 @@ def faults(node: ast.AST):
     match node:
         case ast.Constant(value=bool(v) | int(v) | float(v)):
             yield node, str({bool: not v, int: v + 1, float: 2 * v or 1.0}[type(v)])
-        case ast.BinOp() | ast.BoolOp() | ast.AugAssign():
+        case ast.BinOp() | ast.BoolOp() | ast.AugAssign() if type(node.op).__name__ in OTHER:
             yield changed(op=getattr(ast, OTHER[type(node.op).__name__])())
         case ast.UnaryOp(op=ast.USub() | ast.Not()):
             yield changed(op=ast.UAdd())
         case ast.Compare(ops=ops):
             for i, op in enumerate(ops):
-                yield changed(
-                    ops=[*ops[:i], getattr(ast, OTHER[type(op).__name__])(), *ops[i + 1 :]]
-                )
+                other = getattr(ast, OTHER[type(op).__name__])()
+                yield changed(ops=[*ops[:i], other, *ops[i + 1 :]])
         case ast.IfExp() | ast.If(body=[ast.Assign() | ast.Expr() | ast.Return(), *_]):
             yield node.test, f"(not ({ast.unparse(node.test)}))"
         case ast.keyword(arg=str()):
@@ -75,19 +74,19 @@ def faults(node: ast.AST):
             yield changed(**{"id" if isinstance(node, ast.Name) else "attr": OTHER[name]})
         case ast.Expr() if not ast.unparse(node).startswith("super()"):
             yield node, "pass"
-        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call()):
-            if any(getattr(part, "id", "") == name for part in ast.walk(node.value)):
+        case ast.Assign(targets=[ast.Name(id=x)], value=ast.Call() as call):
+            if any(getattr(part, "id", "") == x for part in ast.walk(call)):
                 yield node, "pass"  # x = f(x)
 
 
 def mutants(module: Path):
     """Every fault that can be put into a module: where, what it is, and the faulty source."""
     source = module.read_bytes()
-    lines = source.splitlines(keepends=True)
+    starts = [0, *accumulate(map(len, source.splitlines(keepends=True)))]
     for node in nodes(ast.parse(source)):
         for place, new in faults(node):
-            start = sum(map(len, lines[: place.lineno - 1])) + place.col_offset
-            end = sum(map(len, lines[: place.end_lineno - 1])) + place.end_col_offset
+            start = starts[place.lineno - 1] + place.col_offset
+            end = starts[place.end_lineno - 1] + place.end_col_offset
             text = " ".join(f"{source[start:end].decode()} -> {new}".split())
             yield module, place.lineno, text, source[:start] + new.encode() + source[end:]
 
@@ -139,8 +138,7 @@ if __name__ == "__main__":
     given = parser.parse_args()
     for slow in ("torchvision", "scipy.stats", "d2l.torch", "sacrebleu", "sklearn"):
         __import__(slow)  # here once, for all runs
-    # The same examples for every fault, and none made smaller: one that fails is enough.
-    phases = [Phase.explicit, Phase.generate]
+    phases = [Phase.explicit, Phase.generate]  # no failing example is made smaller: one is enough
     settings.register_profile("mutants", deadline=None, derandomize=True, phases=phases)
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         leave = shutil.ignore_patterns(".*", "node_modules", "_build", "__pycache__")
@@ -149,12 +147,11 @@ if __name__ == "__main__":
         sys.path.insert(0, f"{folder}/code")
         sys.dont_write_bytecode = True
         os.environ |= {"PYTHONPATH": f"{folder}/code", "PYTHONDONTWRITEBYTECODE": "1"}
-        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         wanted = tuple(f"{PACKAGE}/{name}" for name in given.modules)
         modules = sorted(file for file in PACKAGE.rglob("*.py") if str(file).startswith(wanted))
         every = [mutant for module in modules for mutant in mutants(module)]
         count = min(given.sample or len(every), len(every))
         alive = [*try_out(random.Random(given.seed).sample(every, count))]
-        print(
-            f"{1 - len(alive) / count:.1%} of {count} (of {len(every)}) killed.", *alive, sep="\n"
-        )
+        rate = f"{1 - len(alive) / count:.1%} of {count} (of {len(every)}) killed."
+        print(rate, *alive, sep="\n")

@@ -24,6 +24,8 @@ from labnotes_site.keys import chapters, execution_key
 from labnotes_site.record import bare, page, stored
 from labnotes_site.record.__main__ import alone, main
 
+pytestmark = pytest.mark.xdist_group("records")  # one process records and builds the scratch book
+
 NAME = "part/scratch"
 FRONT = """---
 jupytext:
@@ -147,7 +149,7 @@ def start(root: Path) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "labnotes_site.record"],
         cwd=root,
-        env=environment(root, STEPS=str(root / "steps.txt")),
+        env=environment(root, STEPS=str(root / "steps.txt"), GATE=str(root / "gate")),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -393,15 +395,16 @@ SLOW = (
     FRONT
     + cell(SETTING.replace("record=5", "record=12"))
     + (
-        cell("""from pathlib import Path
-import os
+        cell("""import os
 import time
 
 
 def slow(outputs, targets):
     with open(os.environ["STEPS"], "a") as log:
         log.write("step\\n")
-    time.sleep(0.2)
+    steps = len(open(os.environ["STEPS"]).readlines())
+    while steps == 8 and not os.path.exists(os.environ["GATE"]):
+        time.sleep(0.05)
     return nn.functional.mse_loss(outputs, targets)
 
 
@@ -422,20 +425,23 @@ drawn = torch.rand(1).item()
 )
 
 
-def test_a_killed_run_goes_on_and_gives_the_same_record_bit_for_bit(tmp_path):
+def test_a_killed_run_goes_on_and_gives_the_same_record_bit_for_bit(tmp_path, record):
     straight, killed = (scratch(tmp_path / name, SLOW) for name in ("straight", "killed"))
+    (straight / "gate").touch()
     whole = start(straight)
     broken = start(killed)
-    # The second of its two trainings is under way, and a checkpoint of it is on the disk.
-    checkpoint = killed / "_build" / "records" / NAME / "runs" / "fit-2.pt"
-    until = time.monotonic() + 300
-    while not checkpoint.exists() and broken.poll() is None and time.monotonic() < until:
+    # It waits in step 8 of 15, the fifth of its second training, until the gate is open.
+    log = killed / "steps.txt"
+    while not (log.exists() and len(log.read_text().split()) == 8) and broken.poll() is None:
         time.sleep(0.05)
+    broken.kill()  # its starter alone: the run goes on, and nobody may begin a second one
+    broken.wait()
+    status, said = record(killed)
     os.killpg(broken.pid, signal.SIGKILL)
     broken.communicate()
-    assert checkpoint.exists() and not (killed / stored.OUTPUTS).exists()
-    steps = len((killed / "steps.txt").read_text().split())
-    assert 3 < steps < 15  # killed in the middle
+    assert status == 1 and f"{NAME} is being recorded by another process" in said
+    assert not (killed / stored.OUTPUTS).exists()
+    (killed / "gate").touch()
     resumed = start(killed)
     errors = resumed.communicate(timeout=300)[1]
     assert resumed.returncode == 0, errors
@@ -444,8 +450,7 @@ def test_a_killed_run_goes_on_and_gives_the_same_record_bit_for_bit(tmp_path):
     one, other = (stored.load(root, NAME) for root in (straight, killed))
     assert one.cells == other.cells  # checksums of all outputs
     assert other.made["runs"] == 2 and one.made["runs"] == 1
-    # At most what was computed since the last checkpoint is computed twice.
-    assert len((killed / "steps.txt").read_text().split()) - 15 <= 3
+    assert len(log.read_text().split()) == 15 + 1  # only the step it was killed in came twice
 
 
 def test_what_other_code_has_left_is_thrown_away_before_a_run(again, record):

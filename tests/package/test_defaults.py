@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torchvision.models.googlenet import InceptionAux
 
 from labnotes import attention, convnets, metrics, normalization
+from labnotes.metrics import classification
 from labnotes.train import schedules
 
 
@@ -42,6 +43,9 @@ PAPERS = [
     # Simonyan & Zisserman (2015), section 3.1: dropout 0.5; table 1: 3x3 kernels, no normalization
     (convnets.vgg, {"num_classes": 1000, "in_channels": 3, "config": "D", "dropout": 0.5,
                     "batch_norm": False}),
+    *((getattr(convnets, f"vgg{depth}{norm}"),
+       {"num_classes": 1000, "in_channels": 3, "dropout": 0.5})
+      for depth in (11, 13, 16, 19) for norm in ("", "_bn")),
     (convnets.vgg_block, {"last_kernel": 3, "batch_norm": False, "pool": True}),
     (convnets.vgg_small, {"num_classes": 10, "in_channels": 1, "width": 8, "config": "A",
                           "batch_norm": False, "dropout": 0.5, "image_size": 28, "hidden": None}),
@@ -119,6 +123,8 @@ PEERS = [
     (normalization.instance_norm, F.instance_norm, {}),
     (normalization.normalize, nn.BatchNorm2d, {}),
     (normalization.standardize, nn.BatchNorm2d, {}),
+    (classification.accuracy, F.cross_entropy, {}),
+    (classification.count_right, F.cross_entropy, {}),
     (convnets.conv2d, nn.Conv2d, {}),
     (convnets.conv2d_by_loops, nn.Conv2d, {}),
     (convnets.conv_output_size, nn.Conv2d, {}),

@@ -19,6 +19,7 @@ FLOORS = {
     **dict.fromkeys(("plot", "show", "timing"), 1),
     **dict.fromkeys(("train",), 3),
     **dict.fromkeys(("cli", "exercises", "explore"), 4),
+    **dict.fromkeys(("__main__",), 5),
 }
 PART = 2
 

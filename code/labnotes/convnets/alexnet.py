@@ -1,7 +1,7 @@
 """AlexNet: the network of 2012, the one-tower network of 2014 that torchvision has, a small one.
 
-What torchvision does not have: the groups (two towers), the response normalization, the first
-weights and the place of dropout that the paper of 2012 describes.
+What torchvision does not have: the groups (two towers), the response normalization, the
+initialization and the place of dropout that the paper of 2012 describes.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from labnotes.checks import check_positive
-
-ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
 
 def local_response_norm(
@@ -145,12 +143,7 @@ class AlexNet2012(nn.Module):
         width: int = 96,
     ):
         super().__init__()
-        _check(dropout, num_classes=num_classes, in_channels=in_channels, groups=groups)
-        if not isinstance(width, int) or width < 1 or width % 3 or width % groups:
-            raise ValueError(
-                f"width is {width!r}: give a positive multiple of 3 and of groups={groups}, such as "
-                "96 (the paper's) or 12"
-            )
+        _check_2012(num_classes, in_channels, dropout, groups, width)
         w1, w2, w3 = width, width * 8 // 3, width * 4  # 96, 256, 384
         hidden = width * 128 // 3  # 4096
         norm = (lambda: LocalResponseNorm(groups=groups)) if lrn else nn.Identity
@@ -182,11 +175,21 @@ class AlexNet2012(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(hidden, num_classes),
         )
-        _initialise_as_in_2012(self)
+        self._initialise()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.avgpool(self.features(x)).flatten(1)  # (batch, 9216)
         return self.classifier(x)  # (batch, num_classes)
+
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        """Weights of standard deviation 0.01; biases 1 in conv 2, 4, 5 and hidden linear layers."""
+        convs = [layer for layer in self.features if isinstance(layer, nn.Conv2d)]
+        linears = [layer for layer in self.classifier if isinstance(layer, nn.Linear)]
+        ones = [convs[1], convs[3], convs[4], *linears[:-1]]
+        for layer in convs + linears:
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.constant_(layer.bias, float(layer in ones))
 
 
 class AlexNetSmall(nn.Module):
@@ -205,18 +208,8 @@ class AlexNetSmall(nn.Module):
         image_size: int,
     ):
         super().__init__()
-        _check(
-            dropout,
-            num_classes=num_classes,
-            in_channels=in_channels,
-            width=width,
-            image_size=image_size,
-        )
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"activation is {activation!r}: give 'relu' or 'tanh'")
-        if not isinstance(groups, int) or groups < 1 or width % groups:
-            raise ValueError(f"groups is {groups!r}: give a divisor of the width {width}")
-        act = ACTIVATIONS[activation]
+        _check_small(num_classes, in_channels, activation, dropout, width, groups, image_size)
+        act = {"relu": nn.ReLU, "tanh": nn.Tanh}[activation]
         norm = (lambda: LocalResponseNorm(groups=groups)) if lrn else nn.Identity
         w, side = width, (image_size + 7) // 8  # three times halved, rounding up: 28 and 32 give 4
 
@@ -253,38 +246,40 @@ class AlexNetSmall(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(16 * w, num_classes),
         )
-        _initialise_by_fan_in(self, activation)
+        # Normal weights of variance 2/fan_in for ReLU, 1/fan_in for tanh; biases 0.
+        gain = {"relu": "relu", "tanh": "linear"}[activation]
+        for layer in self.modules():
+            if isinstance(layer, (nn.Conv2d, nn.Linear)):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity=gain)
+                nn.init.zeros_(layer.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.avgpool(self.features(x)).flatten(1)  # (batch, 32w)
         return self.classifier(x)  # (batch, num_classes)
 
 
-@torch.no_grad()
-def _initialise_as_in_2012(net: AlexNet2012) -> None:
-    """Weights of standard deviation 0.01; biases 1 in conv 2, 4, 5 and hidden linear layers."""
-    convs = [layer for layer in net.features if isinstance(layer, nn.Conv2d)]
-    linears = [layer for layer in net.classifier if isinstance(layer, nn.Linear)]
-    ones = [convs[1], convs[3], convs[4], *linears[:-1]]
-    for layer in convs + linears:
-        nn.init.normal_(layer.weight, std=0.01)
-        nn.init.constant_(layer.bias, float(layer in ones))
-
-
-@torch.no_grad()
-def _initialise_by_fan_in(net: nn.Module, activation: str) -> None:
-    """Normal weights of variance 2/fan_in for ReLU, 1/fan_in for tanh; biases 0."""
-    gain = {"relu": "relu", "tanh": "linear"}[activation]
-    for layer in net.modules():
-        if isinstance(layer, (nn.Conv2d, nn.Linear)):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity=gain)
-            nn.init.zeros_(layer.bias)
-
-
 def _check(dropout: float, **numbers) -> None:
     check_positive(**numbers)
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout is {dropout!r}: give a probability from 0 to below 1")
+
+
+def _check_2012(num_classes, in_channels, dropout, groups, width) -> None:
+    _check(dropout, num_classes=num_classes, in_channels=in_channels, groups=groups)
+    if not isinstance(width, int) or width < 1 or width % 3 or width % groups:
+        raise ValueError(
+            f"width is {width!r}: give a positive multiple of 3 and of groups={groups}, such as "
+            "96 (the paper's) or 12"
+        )
+
+
+def _check_small(num_classes, in_channels, activation, dropout, width, groups, image_size) -> None:
+    numbers = {"num_classes": num_classes, "in_channels": in_channels}
+    _check(dropout, **numbers, width=width, image_size=image_size)
+    if activation not in ("relu", "tanh"):
+        raise ValueError(f"activation is {activation!r}: give 'relu' or 'tanh'")
+    if not isinstance(groups, int) or groups < 1 or width % groups:
+        raise ValueError(f"groups is {groups!r}: give a divisor of the width {width}")
 
 
 def alexnet(num_classes: int = 1000, in_channels: int = 3, *, dropout: float = 0.5) -> AlexNet:
@@ -332,7 +327,7 @@ def alexnet_2012(
 
     The two graphics cards of 2012 are two groups in convolutions 2, 4 and 5; convolution 3 and the
     linear layers see both. Response normalization stays within a tower, or the cards would have to
-    exchange more than the paper says. First weights as in section 5 of the paper.
+    exchange more than the paper says. Initialized as in section 5 of the paper.
 
     Parameters
     ----------
@@ -357,8 +352,8 @@ def alexnet_2012(
 
     References
     ----------
-    Krizhevsky et al. (2012), sections 3.5 (layers), 3.3 (normalization), 4.2 (dropout), 5 (first
-    weights).
+    Krizhevsky et al. (2012), sections 3.5 (layers), 3.3 (normalization), 4.2 (dropout), 5
+    (initialization).
 
     Examples
     --------

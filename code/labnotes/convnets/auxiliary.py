@@ -13,8 +13,9 @@ from labnotes.metrics.classification import accuracy
 def auxiliary_cross_entropy(weight: float = 0.3) -> Callable:
     """A loss for :func:`labnotes.train.fit`: cross-entropy at all classifiers of a network.
 
-    It gives ``main + weight * (aux1 + aux2)`` for :class:`~labnotes.convnets.GoogLeNetOutputs`, torchvision's
-    included, and plain cross-entropy for the logits that a network gives in evaluation.
+    It gives ``main + weight * (aux1 + aux2)`` for :class:`~labnotes.convnets.GoogLeNetOutputs`,
+    torchvision's included, and plain cross-entropy for the logits that a network gives in
+    evaluation.
 
     Parameters
     ----------
@@ -43,8 +44,7 @@ def auxiliary_cross_entropy(weight: float = 0.3) -> Callable:
     >>> auxiliary_cross_entropy(0.5)(outputs, torch.tensor([1, 2])) / torch.tensor(10.0).log()
     tensor(2.)
     """
-    if not weight >= 0:
-        raise ValueError(f"weight is {weight}: give 0 or more")
+    _check_weight(weight)
 
     def loss(outputs, targets: torch.Tensor) -> torch.Tensor:
         if isinstance(outputs, torch.Tensor):
@@ -73,3 +73,8 @@ def main_accuracy(outputs, targets: torch.Tensor) -> torch.Tensor:
     """
     logits = outputs if isinstance(outputs, torch.Tensor) else outputs[0]
     return accuracy(logits, targets)
+
+
+def _check_weight(weight) -> None:
+    if not weight >= 0:
+        raise ValueError(f"weight is {weight}: give 0 or more")

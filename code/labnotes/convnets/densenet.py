@@ -7,6 +7,8 @@ compression, and grey images.
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
@@ -50,11 +52,7 @@ class DenseLayer(nn.Module):
         memory_efficient: bool = False,
     ):
         super().__init__()
-        if memory_efficient and not bottleneck:
-            raise ValueError(
-                "memory_efficient recomputes what the 1x1 convolution reads, and bottleneck is 0: "
-                "give a bottleneck, or memory_efficient=False"
-            )
+        _check_recomputed(memory_efficient, bottleneck)
         self.norm1 = nn.BatchNorm2d(in_channels)
         self.relu1 = nn.ReLU()
         if bottleneck:
@@ -123,6 +121,26 @@ class Transition(nn.Sequential):
         self.pool = nn.AvgPool2d(2, stride=2)
 
 
+def first_layers(in_channels: int, channels: int, small_input: bool) -> OrderedDict:
+    """The layers before the first block, by torchvision's names.
+
+    Parameters
+    ----------
+    in_channels, channels
+        Channels of the images, and of the first convolution.
+    small_input
+        As for :class:`DenseNet`.
+    """
+    if small_input:
+        return OrderedDict(conv0=nn.Conv2d(in_channels, channels, 3, padding=1, bias=False))
+    return OrderedDict(
+        conv0=nn.Conv2d(in_channels, channels, 7, stride=2, padding=3, bias=False),
+        norm0=nn.BatchNorm2d(channels),
+        relu0=nn.ReLU(),
+        pool0=nn.MaxPool2d(3, stride=2, padding=1),
+    )
+
+
 class DenseNet(nn.Module):
     """A densely connected network.
 
@@ -174,37 +192,23 @@ class DenseNet(nn.Module):
         memory_efficient: bool = False,
     ):
         super().__init__()
-        _check(blocks, growth_rate, num_classes, in_channels, compression)
-        self.features = nn.Sequential()
-        if small_input:
-            first = nn.Conv2d(in_channels, first_channels, 3, padding=1, bias=False)
-            self.features.add_module("conv0", first)
-        else:
-            first = nn.Conv2d(in_channels, first_channels, 7, stride=2, padding=3, bias=False)
-            self.features.add_module("conv0", first)
-            self.features.add_module("norm0", nn.BatchNorm2d(first_channels))
-            self.features.add_module("relu0", nn.ReLU())
-            self.features.add_module("pool0", nn.MaxPool2d(3, stride=2, padding=1))
+        _check_network(blocks, growth_rate, num_classes, in_channels, compression)
+        options = {"bottleneck": bottleneck, "memory_efficient": memory_efficient}
+        layers = first_layers(in_channels, first_channels, small_input)
         channels = first_channels
         for number, count in enumerate(blocks, 1):
-            block = DenseBlock(
-                count,
-                channels,
-                growth_rate,
-                bottleneck=bottleneck,
-                memory_efficient=memory_efficient,
-            )
-            self.features.add_module(f"denseblock{number}", block)
+            layers[f"denseblock{number}"] = DenseBlock(count, channels, growth_rate, **options)
             channels += count * growth_rate
             if number < len(blocks):
                 kept = int(channels * compression)
-                self.features.add_module(f"transition{number}", Transition(channels, kept))
+                layers[f"transition{number}"] = Transition(channels, kept)
                 channels = kept
-        self.features.add_module(f"norm{len(blocks) + 1}", nn.BatchNorm2d(channels))
+        layers[f"norm{len(blocks) + 1}"] = nn.BatchNorm2d(channels)
+        self.features = nn.Sequential(layers)
         self.relu = nn.ReLU()
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(channels, num_classes)
-        _initialise(self)
+        initialise(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         # Shapes of DenseNet-121 for 224x224 images.
@@ -213,21 +217,13 @@ class DenseNet(nn.Module):
         return self.classifier(x)  # (batch, num_classes)
 
 
-def _initialise(model: nn.Module) -> None:
+def initialise(model: nn.Module) -> None:
     """Normal weights of variance 2/fan_in in every convolution (He et al., 2015), as torchvision."""
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight)
         elif isinstance(layer, nn.Linear):
             nn.init.zeros_(layer.bias)
-
-
-def _check(blocks, growth_rate, num_classes, in_channels, compression) -> None:
-    counts = {"growth_rate": growth_rate, "num_classes": num_classes, "in_channels": in_channels}
-    counts |= {f"blocks[{i}]": count for i, count in enumerate(blocks)}
-    check_positive(**counts)
-    if not 0 < compression <= 1:
-        raise ValueError(f"compression is {compression}: give a part above 0, up to 1")
 
 
 def densenet121(
@@ -316,11 +312,7 @@ def densenet_small(
     769162
     """
     step = 6 if bottleneck else 3
-    if not isinstance(depth, int) or depth < step + 4 or (depth - 4) % step:
-        near = [step * n + 4 for n in (1, 2, 3, 6)]
-        raise ValueError(
-            f"depth is {depth!r}: give {step}n+4 layers, such as {', '.join(map(str, near))}"
-        )
+    _check_depth(depth, step)
     return DenseNet(
         ((depth - 4) // step,) * 3,
         growth_rate,
@@ -332,3 +324,27 @@ def densenet_small(
         small_input=True,
         memory_efficient=memory_efficient,
     )
+
+
+def _check_recomputed(memory_efficient: bool, bottleneck: int) -> None:
+    if memory_efficient and not bottleneck:
+        raise ValueError(
+            "memory_efficient recomputes what the 1x1 convolution reads, and bottleneck is 0: "
+            "give a bottleneck, or memory_efficient=False"
+        )
+
+
+def _check_network(blocks, growth_rate, num_classes, in_channels, compression) -> None:
+    counts = {"growth_rate": growth_rate, "num_classes": num_classes, "in_channels": in_channels}
+    counts |= {f"blocks[{i}]": count for i, count in enumerate(blocks)}
+    check_positive(**counts)
+    if not 0 < compression <= 1:
+        raise ValueError(f"compression is {compression}: give a part above 0, up to 1")
+
+
+def _check_depth(depth: int, step: int) -> None:
+    if not isinstance(depth, int) or depth < step + 4 or (depth - 4) % step:
+        near = [step * n + 4 for n in (1, 2, 3, 6)]
+        raise ValueError(
+            f"depth is {depth!r}: give {step}n+4 layers, such as {', '.join(map(str, near))}"
+        )

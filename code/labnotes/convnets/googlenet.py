@@ -9,6 +9,7 @@ the whole published network.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -48,22 +49,14 @@ class BasicConv2d(nn.Module):
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        stride: int = 1,
-        padding: int = 0,
-        batch_norm: bool = True,
-    ):
+        self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1,
+        padding: int = 0, batch_norm: bool = True,
+    ):  # fmt: skip
         super().__init__()
         self.conv = nn.Conv2d(
             in_channels, out_channels, kernel_size, stride, padding, bias=not batch_norm
         )
-        if batch_norm:
-            self.bn = nn.BatchNorm2d(out_channels, eps=0.001)
-        else:
-            self.bn = nn.Identity()
+        self.bn = nn.BatchNorm2d(out_channels, eps=0.001) if batch_norm else nn.Identity()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return F.relu(self.bn(self.conv(x)))
@@ -108,32 +101,11 @@ class Inception(nn.Module):
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        ch1x1: int,
-        ch3x3red: int,
-        ch3x3: int,
-        ch5x5red: int,
-        ch5x5: int,
-        pool_proj: int,
-        kernel5: int = 5,
-        batch_norm: bool = True,
-    ):
+        self, in_channels: int, ch1x1: int, ch3x3red: int, ch3x3: int, ch5x5red: int, ch5x5: int,
+        pool_proj: int, kernel5: int = 5, batch_norm: bool = True,
+    ):  # fmt: skip
         super().__init__()
-        check_positive(
-            in_channels=in_channels,
-            ch1x1=ch1x1,
-            ch3x3red=ch3x3red,
-            ch3x3=ch3x3,
-            ch5x5red=ch5x5red,
-            ch5x5=ch5x5,
-            pool_proj=pool_proj,
-            kernel5=kernel5,
-        )
-        if kernel5 % 2 == 0:
-            raise ValueError(
-                f"kernel5 is {kernel5}: give an odd window, so that padding can keep the size"
-            )
+        _check_paths(in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj, kernel5)
 
         def conv(inputs, outputs, kernel):
             return BasicConv2d(inputs, outputs, kernel, padding=kernel // 2, batch_norm=batch_norm)
@@ -178,14 +150,9 @@ class InceptionAux(nn.Module):
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        num_classes: int,
-        dropout: float = 0.7,
-        batch_norm: bool = True,
-        channels: int = 128,
-        hidden: int = 1024,
-    ):
+        self, in_channels: int, num_classes: int, dropout: float = 0.7, batch_norm: bool = True,
+        channels: int = 128, hidden: int = 1024,
+    ):  # fmt: skip
         super().__init__()
         self.pool = nn.AdaptiveAvgPool2d(4)
         self.conv = BasicConv2d(in_channels, channels, 1, batch_norm=batch_norm)
@@ -232,23 +199,12 @@ class GoogLeNet(nn.Module):
     """
 
     def __init__(
-        self,
-        num_classes: int = 1000,
-        in_channels: int = 3,
-        aux_logits: bool = True,
-        kernel5: int = 3,
-        batch_norm: bool = True,
-        dropout: float = 0.2,
-        dropout_aux: float = 0.7,
+        self, num_classes: int = 1000, in_channels: int = 3, aux_logits: bool = True,
+        kernel5: int = 3, batch_norm: bool = True, dropout: float = 0.2, dropout_aux: float = 0.7,
         transform_input: bool = False,
-    ):
+    ):  # fmt: skip
         super().__init__()
-        check_positive(num_classes=num_classes, in_channels=in_channels)
-        if transform_input and in_channels != 3:
-            raise ValueError(
-                f"transform_input is for images of 3 channels, in_channels is {in_channels}: "
-                "leave it out and normalize the images yourself"
-            )
+        _check_network(num_classes, in_channels, transform_input)
         self.aux_logits, self.transform_input = aux_logits, transform_input
         norm = {"batch_norm": batch_norm}
         block = {"kernel5": kernel5, "batch_norm": batch_norm}
@@ -275,12 +231,12 @@ class GoogLeNet(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(1024, num_classes)
-        _initialise(self, batch_norm)
+        initialize(self, batch_norm)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | GoogLeNetOutputs:
         # Shapes for a batch of 224x224 images.
         if self.transform_input:
-            x = _to_half_and_half(x)
+            x = to_half_and_half(x)
         x = self.maxpool1(self.conv1(x))  # (batch, 64, 56, 56)
         x = self.maxpool2(self.conv3(self.conv2(x)))  # (batch, 192, 28, 28)
         x = self.inception3b(self.inception3a(x))  # (batch, 480, 28, 28)
@@ -347,8 +303,8 @@ def googlenet_2014(
     References
     ----------
     Szegedy et al. (2015), table 1 and figure 3. The paper does not give the constants of the
-    response normalization, nor the first weights: the constants are those of BVLC's model for
-    Caffe, the weights those of He et al. (2015).
+    response normalization, nor the initialization: the constants are those of BVLC's model for
+    Caffe, the initialization is that of He et al. (2015).
     """
     net = GoogLeNet(num_classes, in_channels, aux_logits, 5, batch_norm=False, dropout=0.4)
     net.maxpool1 = nn.Sequential(net.maxpool1, nn.LocalResponseNorm(5))
@@ -384,12 +340,7 @@ def small_inception(
     >>> small_inception(192, 256).branch2[0].conv
     Conv2d(192, 96, kernel_size=(1, 1), stride=(1, 1), bias=False)
     """
-    check_positive(in_channels=in_channels, out_channels=out_channels)
-    if out_channels % 16:
-        raise ValueError(
-            f"out_channels is {out_channels}: give a multiple of 16, so that every path has a "
-            "whole number"
-        )
+    _check_sixteenths(in_channels, out_channels)
     p = out_channels // 16
     return Inception(in_channels, 4 * p, 6 * p, 8 * p, p, 2 * p, 2 * p, kernel5, batch_norm)
 
@@ -398,42 +349,31 @@ class SmallGoogLeNet(nn.Module):
     """Stages of Inception blocks for images of about 32x32. Built by :func:`googlenet_small`."""
 
     def __init__(
-        self,
-        num_classes: int,
-        in_channels: int,
-        width: int,
-        blocks: tuple[int, ...],
-        aux_logits: bool,
-        block: Callable[[int, int], nn.Module],
-        batch_norm: bool,
-        dropout: float,
-        dropout_aux: float,
-    ):
+        self, num_classes: int, in_channels: int, width: int, blocks: tuple[int, ...],
+        aux_logits: bool, block: Callable[[int, int], nn.Module], batch_norm: bool,
+        dropout: float, dropout_aux: float,
+    ):  # fmt: skip
         super().__init__()
-        self.aux_logits = aux_logits
+        self.aux_logits, self.aux_after = aux_logits, ()
         self.stem = BasicConv2d(in_channels, width, 3, padding=1, batch_norm=batch_norm)
-        self.blocks, self.aux_after = nn.ModuleList(), ()
-        channels = width
-        widths = []
-        for stage, count in enumerate(blocks):
-            for number in range(count):
-                layer = block(channels, width * 2**stage)
-                if number == 0 and stage > 0:  # halve the size before the stage's first block
-                    layer = nn.Sequential(nn.MaxPool2d(3, stride=2, padding=1), layer)
-                self.blocks.append(layer)
-                channels = width * 2**stage
-                widths.append(channels)
+        # Output channels of each block: twice as many in each further stage.
+        widths = [width * 2**stage for stage, count in enumerate(blocks) for _ in range(count)]
+        self.blocks = nn.ModuleList()
+        for inputs, outputs in pairwise([width, *widths]):
+            layer = block(inputs, outputs)
+            if outputs > inputs:  # the first block of a stage: halve height and width before it
+                layer = nn.Sequential(nn.MaxPool2d(3, stride=2, padding=1), layer)
+            self.blocks.append(layer)
         if aux_logits:
-            total = len(self.blocks)
             # After one and two thirds of the blocks: 4a and 4d are the third and sixth of nine.
-            self.aux_after = (round(total / 3), round(2 * total / 3))
+            self.aux_after = (round(len(widths) / 3), round(2 * len(widths) / 3))
             options = {"batch_norm": batch_norm, "channels": width, "hidden": 2 * width}
-            first, second = (widths[place - 1] for place in self.aux_after)
+            first, second = (widths[number - 1] for number in self.aux_after)
             self.aux1 = InceptionAux(first, num_classes, dropout_aux, **options)
             self.aux2 = InceptionAux(second, num_classes, dropout_aux, **options)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
-        self.fc = nn.Linear(channels, num_classes)
+        self.fc = nn.Linear(widths[-1], num_classes)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -504,15 +444,7 @@ def googlenet_small(
     >>> googlenet_small(width=32)(torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 10])
     """
-    check_positive(num_classes=num_classes, in_channels=in_channels, width=width)
-    for count in blocks:
-        check_positive(blocks=count)
-    least = 3 if aux_logits else 1
-    if sum(blocks) < least:
-        raise ValueError(
-            f"blocks is {tuple(blocks)}: give at least {least} in all"
-            + (", so that the auxiliary classifiers come before the end" if aux_logits else "")
-        )
+    _check_small(num_classes, in_channels, width, blocks, aux_logits)
 
     def default(inputs, outputs):
         return small_inception(inputs, outputs, kernel5, batch_norm)
@@ -530,15 +462,21 @@ def googlenet_small(
     )
 
 
-def _to_half_and_half(x: torch.Tensor) -> torch.Tensor:
-    """From (pixel - mean) / std of ImageNet to (pixel - 0.5) / 0.5."""
+def to_half_and_half(x: torch.Tensor) -> torch.Tensor:
+    """From (pixel - mean) / std of ImageNet to (pixel - 0.5) / 0.5.
+
+    Parameters
+    ----------
+    x
+        Images ``(batch, 3, height, width)``.
+    """
     mean = torch.tensor([0.485, 0.456, 0.406], device=x.device, dtype=x.dtype).view(3, 1, 1)
     std = torch.tensor([0.229, 0.224, 0.225], device=x.device, dtype=x.dtype).view(3, 1, 1)
     return x * (std / 0.5) + (mean - 0.5) / 0.5
 
 
-def _initialise(model: nn.Module, batch_norm: bool) -> None:
-    """torchvision's first weights with normalization; He et al.'s (2015) without.
+def initialize(model: nn.Module, batch_norm: bool) -> None:
+    """torchvision's initialization with normalization; He et al.'s (2015) without.
 
     A deviation of 0.01 needs a normalization behind it: else the signal dies on its way.
     """
@@ -549,3 +487,44 @@ def _initialise(model: nn.Module, batch_norm: bool) -> None:
             else:
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 nn.init.zeros_(layer.bias)
+
+
+def _check_paths(in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj, kernel5) -> None:
+    check_positive(
+        in_channels=in_channels, ch1x1=ch1x1, ch3x3red=ch3x3red, ch3x3=ch3x3, ch5x5red=ch5x5red,
+        ch5x5=ch5x5, pool_proj=pool_proj, kernel5=kernel5,
+    )  # fmt: skip
+    if kernel5 % 2 == 0:
+        raise ValueError(
+            f"kernel5 is {kernel5}: give an odd window, so that padding can keep the size"
+        )
+
+
+def _check_network(num_classes, in_channels, transform_input) -> None:
+    check_positive(num_classes=num_classes, in_channels=in_channels)
+    if transform_input and in_channels != 3:
+        raise ValueError(
+            f"transform_input is for images of 3 channels, in_channels is {in_channels}: "
+            "leave it out and normalize the images yourself"
+        )
+
+
+def _check_sixteenths(in_channels, out_channels) -> None:
+    check_positive(in_channels=in_channels, out_channels=out_channels)
+    if out_channels % 16:
+        raise ValueError(
+            f"out_channels is {out_channels}: give a multiple of 16, so that every path has a "
+            "whole number"
+        )
+
+
+def _check_small(num_classes, in_channels, width, blocks, aux_logits) -> None:
+    check_positive(num_classes=num_classes, in_channels=in_channels, width=width)
+    for count in blocks:
+        check_positive(blocks=count)
+    least = 3 if aux_logits else 1
+    if sum(blocks) < least:
+        raise ValueError(
+            f"blocks is {tuple(blocks)}: give at least {least} in all"
+            + (", so that the auxiliary classifiers come before the end" if aux_logits else "")
+        )

@@ -29,11 +29,7 @@ class ZeroPad(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, stride: int):
         super().__init__()
-        if out_channels < in_channels:
-            raise ValueError(
-                f"{in_channels} channels in, {out_channels} out: shortcut A can only add channels; "
-                "give shortcut='B' for a block with fewer"
-            )
+        _check_zeros(in_channels, out_channels)
         self.stride = stride
         self.before = (out_channels - in_channels) // 2
         self.after = out_channels - in_channels - self.before
@@ -65,8 +61,7 @@ def make_shortcut(kind: str, in_channels: int, out_channels: int, stride: int) -
     ----------
     He et al. (2016), section 3.3 (A and B) and "Identity vs. projection shortcuts" (C).
     """
-    if kind not in SHORTCUTS:
-        raise ValueError(f"shortcut is {kind!r}: give one of {', '.join(map(repr, SHORTCUTS))}")
+    _check_shortcut(kind)
     if kind == "none":
         return None
     same_shape = stride == 1 and in_channels == out_channels
@@ -165,10 +160,7 @@ class Bottleneck(nn.Module):
         stride_in: str = "3x3",
     ):
         super().__init__()
-        if stride_in not in ("1x1", "3x3"):
-            raise ValueError(
-                f"stride_in is {stride_in!r}: give '1x1' (the paper's) or '3x3' (torchvision's)"
-            )
+        _check_stride_in(stride_in)
         first, second = (stride, 1) if stride_in == "1x1" else (1, stride)
         out_channels = self.expansion * channels
         self.conv1 = nn.Conv2d(in_channels, channels, 1, stride=first, bias=False)
@@ -259,7 +251,7 @@ class ResNet(nn.Module):
         self.layer4 = make_stage(block, 256 * e, 512, blocks[3], 2, **options)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(512 * e, num_classes)
-        _initialise(self)
+        initialise(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         # Shapes for a batch of 224x224 images and basic blocks (bottlenecks: 4 times the channels).
@@ -293,7 +285,7 @@ class CifarResNet(nn.Module):
         self.layer3 = make_stage(BasicBlock, 2 * width, 4 * width, count, 2, shortcut=shortcut)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(4 * width, num_classes)
-        _initialise(self)
+        initialise(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         # Shapes for a batch of 32x32 images.
@@ -305,7 +297,7 @@ class CifarResNet(nn.Module):
         return self.fc(x)  # (batch, num_classes)
 
 
-def _initialise(model: nn.Module) -> None:
+def initialise(model: nn.Module) -> None:
     """Normal weights of variance 2/fan_out in every convolution (He et al., 2015)."""
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d):
@@ -434,8 +426,32 @@ def resnet_small(
     >>> sum(p.numel() for p in resnet_small(in_channels=3).parameters())
     269722
     """
-    if not isinstance(depth, int) or depth < 8 or depth % 6 != 2:
-        raise ValueError(f"depth is {depth!r}: give 6n+2 layers, such as 8, 14, 20, 32, 44 or 56")
+    _check_depth(depth)
     check_positive(num_classes=num_classes, in_channels=in_channels, width=width)
     shortcut = "none" if plain else shortcut
     return CifarResNet(depth // 6, shortcut, num_classes, in_channels, width)
+
+
+def _check_shortcut(kind: str) -> None:
+    if kind not in SHORTCUTS:
+        raise ValueError(f"shortcut is {kind!r}: give one of {', '.join(map(repr, SHORTCUTS))}")
+
+
+def _check_zeros(in_channels: int, out_channels: int) -> None:
+    if out_channels < in_channels:
+        raise ValueError(
+            f"{in_channels} channels in, {out_channels} out: shortcut A can only add channels; "
+            "give shortcut='B' for a block with fewer"
+        )
+
+
+def _check_stride_in(stride_in: str) -> None:
+    if stride_in not in ("1x1", "3x3"):
+        raise ValueError(
+            f"stride_in is {stride_in!r}: give '1x1' (the paper's) or '3x3' (torchvision's)"
+        )
+
+
+def _check_depth(depth: int) -> None:
+    if not isinstance(depth, int) or depth < 8 or depth % 6 != 2:
+        raise ValueError(f"depth is {depth!r}: give 6n+2 layers, such as 8, 14, 20, 32, 44 or 56")

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from labnotes.checks import check_positive
-from labnotes.normalization.affine import add_affine, check_vectors, per_channel, scale_and_shift
-from labnotes.normalization.moments import axis_names, moments, standardize
+from labnotes.normalization.affine import check_vectors, per_channel, scale_and_shift
+from labnotes.normalization.moments import AXES, check_axes, moments, standardize
 
 
 def batch_norm(
@@ -49,25 +49,32 @@ def batch_norm(
     ----------
     Ioffe and Szegedy (2015), algorithms 1 and 2, section 3.2.
     """
-    names = axis_names(x, "NC")
-    n, channels = x.numel() // max(x.shape[1], 1), x.shape[1]
-    vectors = {"gamma": gamma, "beta": beta}
-    check_vectors(vectors | {"running_mean": running_mean, "running_var": running_var}, channels)
-    if training or running_mean is None or running_var is None:
-        if training and n < 2:
-            raise ValueError(
-                f"x has the shape {tuple(x.shape)}, one value a channel: its variance is 0 and the "
-                "output would not depend on x; give a larger batch, or training=False"
-            )
+    _check_input(x, gamma, beta, running_mean, running_var, training)
+    names = AXES[x.dim()]  # "NCHW" for images
+    averages = running_mean is not None and running_var is not None
+    if training or not averages:
         mean, var = moments(x, names, over=names.replace("C", ""))  # (1, C, 1, 1)
-        if training and running_mean is not None and running_var is not None:
-            with torch.no_grad():
-                running_mean.lerp_(mean.flatten().to(running_mean.dtype), momentum)
-                unbiased = var.flatten() * (n / (n - 1))
-                running_var.lerp_(unbiased.to(running_var.dtype), momentum)
     else:
-        mean, var = (per_channel(v, x) for v in (running_mean, running_var))
+        mean, var = per_channel(running_mean, x), per_channel(running_var, x)
+    if training and averages:
+        n = x.numel() // x.shape[1]  # values of a channel
+        unbiased = var.flatten() * (n / (n - 1))
+        with torch.no_grad():  # a.lerp_(b, m) makes a, in place, (1 - m) * a + m * b
+            running_mean.lerp_(mean.flatten().to(running_mean.dtype), momentum)
+            running_var.lerp_(unbiased.to(running_var.dtype), momentum)
     return scale_and_shift(standardize(x, mean, var, eps), gamma, beta)
+
+
+def _check_input(x, gamma, beta, running_mean, running_var, training: bool) -> None:
+    check_axes(x, "NC")
+    vectors = {"gamma": gamma, "beta": beta}
+    vectors |= {"running_mean": running_mean, "running_var": running_var}
+    check_vectors(vectors, x.shape[1])
+    if training and x.numel() // max(x.shape[1], 1) < 2:
+        raise ValueError(
+            f"x has the shape {tuple(x.shape)}, one value a channel: its variance is 0 and the "
+            "output would not depend on x; give a larger batch, or training=False"
+        )
 
 
 def batch_norm_backward(
@@ -91,13 +98,8 @@ def batch_norm_backward(
     ----------
     Ioffe and Szegedy (2015), section 3, the six equations before section 3.1.
     """
-    names = axis_names(x, "NC")
-    check_vectors({"gamma": gamma}, x.shape[1])
-    if dy.shape != x.shape:
-        raise ValueError(
-            f"dy has the shape {tuple(dy.shape)}, x {tuple(x.shape)}: give the gradient of the "
-            "output, which has the shape of x"
-        )
+    _check_gradient(dy, x, gamma)
+    names = AXES[x.dim()]
     batch = [axis for axis, letter in enumerate(names) if letter != "C"]
     n = x.numel() // x.shape[1]
 
@@ -111,6 +113,16 @@ def batch_norm_backward(
     dmean = -total(dx_hat) / torch.sqrt(var + eps) - 2 * dvar * total(x - mean) / n
     dx = dx_hat / torch.sqrt(var + eps) + dvar * 2 * (x - mean) / n + dmean / n
     return dx, total(dy * x_hat).flatten(), total(dy).flatten()
+
+
+def _check_gradient(dy: Tensor, x: Tensor, gamma: Tensor | None) -> None:
+    check_axes(x, "NC")
+    check_vectors({"gamma": gamma}, x.shape[1])
+    if dy.shape != x.shape:
+        raise ValueError(
+            f"dy has the shape {tuple(dy.shape)}, x {tuple(x.shape)}: give the gradient of the "
+            "output, which has the shape of x"
+        )
 
 
 class BatchNorm(nn.Module):
@@ -147,11 +159,14 @@ class BatchNorm(nn.Module):
         super().__init__()
         check_positive(num_features=num_features)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        add_affine(self, (num_features,), affine, affine)
-        mean, var, batches = torch.zeros(num_features), torch.ones(num_features), torch.tensor(0)
-        self.register_buffer("running_mean", mean if track_running_stats else None)
-        self.register_buffer("running_var", var if track_running_stats else None)
-        self.register_buffer("num_batches_tracked", batches if track_running_stats else None)
+        zeros, ones = torch.zeros(num_features), torch.ones(num_features)
+        # Parameters are learned; buffers are not, but are saved and moved to a device with them.
+        self.register_parameter("weight", nn.Parameter(ones.clone()) if affine else None)
+        self.register_parameter("bias", nn.Parameter(zeros.clone()) if affine else None)
+        self.register_buffer("running_mean", zeros if track_running_stats else None)
+        self.register_buffer("running_var", ones if track_running_stats else None)
+        batches = torch.tensor(0) if track_running_stats else None
+        self.register_buffer("num_batches_tracked", batches)
 
     def forward(self, x: Tensor) -> Tensor:
         momentum = self.momentum

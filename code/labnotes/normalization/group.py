@@ -12,7 +12,7 @@ from labnotes.normalization.affine import (
     check_vectors,
     scale_and_shift,
 )
-from labnotes.normalization.moments import axis_names, normalize
+from labnotes.normalization.moments import AXES, check_axes, normalize
 
 
 def group_norm(
@@ -44,14 +44,17 @@ def group_norm(
     ----------
     Wu and He (2018), equation (7).
     """
-    names = axis_names(x, "NC")
-    channels = x.shape[1]
-    check_groups(num_groups, channels)
-    check_vectors({"gamma": gamma, "beta": beta}, channels)
-    grouped = x.unflatten(1, (num_groups, channels // num_groups))  # (N, G, C/G, H, W)
-    names = names.replace("C", "GC")
+    _check_input(x, num_groups, gamma, beta)
+    grouped = x.unflatten(1, (num_groups, x.shape[1] // num_groups))  # (N, G, C/G, H, W)
+    names = AXES[x.dim()].replace("C", "GC")  # "NGCHW"
     x_hat = normalize(grouped, names, over=names.replace("NG", ""), eps=eps).flatten(1, 2)
     return scale_and_shift(x_hat, gamma, beta)
+
+
+def _check_input(x: Tensor, num_groups: int, gamma: Tensor | None, beta: Tensor | None) -> None:
+    check_axes(x, "NC")
+    check_groups(num_groups, x.shape[1])
+    check_vectors({"gamma": gamma, "beta": beta}, x.shape[1])
 
 
 class GroupNorm(nn.Module):

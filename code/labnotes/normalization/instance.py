@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from labnotes.checks import check_positive
 from labnotes.normalization.affine import add_affine, check_channels, check_vectors, scale_and_shift
-from labnotes.normalization.moments import axis_names, normalize
+from labnotes.normalization.moments import AXES, check_axes, normalize
 
 
 def instance_norm(
@@ -32,15 +32,20 @@ def instance_norm(
     ----------
     Ulyanov, Vedaldi and Lempitsky (2016).
     """
-    names = axis_names(x, "NCL")
+    _check_input(x, gamma, beta)
+    names = AXES[x.dim()]
+    x_hat = normalize(x, names, over=names.replace("NC", ""), eps=eps)
+    return scale_and_shift(x_hat, gamma, beta)
+
+
+def _check_input(x: Tensor, gamma: Tensor | None, beta: Tensor | None) -> None:
+    check_axes(x, "NCL")
     check_vectors({"gamma": gamma, "beta": beta}, x.shape[1])
     if x.shape[2:].numel() < 2:
         raise ValueError(
             f"x has the shape {tuple(x.shape)}, one position: its variance is 0 and the output "
             "would not depend on x; give larger maps, or use group_norm"
         )
-    x_hat = normalize(x, names, over=names.replace("NC", ""), eps=eps)
-    return scale_and_shift(x_hat, gamma, beta)
 
 
 class InstanceNorm(nn.Module):

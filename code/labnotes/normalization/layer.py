@@ -41,12 +41,7 @@ def layer_norm(
     Ba, Kiros and Hinton (2016), equations (3) and (4).
     """
     shape = _shape(normalized_shape)
-    if x.shape[-len(shape) :] != shape:
-        raise ValueError(
-            f"x has the shape {tuple(x.shape)}, normalized_shape is {shape}: give the lengths of "
-            "its last axes"
-        )
-    check_vectors({"gamma": gamma, "beta": beta}, *shape)
+    _check_input(x, shape, gamma, beta)
     rows = x.reshape(-1, math.prod(shape))  # one row for each sample, or token
     x_hat = normalize(rows, "NC", over="C", eps=eps).reshape(x.shape)
     if gamma is not None:
@@ -83,6 +78,15 @@ class LayerNorm(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.normalized_shape}, eps={self.eps}"
+
+
+def _check_input(x: Tensor, shape: tuple, gamma: Tensor | None, beta: Tensor | None) -> None:
+    if x.shape[-len(shape) :] != shape:
+        raise ValueError(
+            f"x has the shape {tuple(x.shape)}, normalized_shape is {shape}: give the lengths of "
+            "its last axes"
+        )
+    check_vectors({"gamma": gamma, "beta": beta}, *shape)
 
 
 def _shape(normalized_shape: int | tuple[int, ...]) -> tuple[int, ...]:

@@ -38,6 +38,14 @@ def moments(x: Tensor, names: str, over: str) -> tuple[Tensor, Tensor]:
     >>> mean.tolist(), var.tolist()
     ([[2.0, 5.0]], [[1.0, 0.0]])
     """
+    _check_names(x, names, over)
+    axes = [names.index(letter) for letter in over]
+    mean = x.mean(axes, keepdim=True)
+    var = (x - mean).square().mean(axes, keepdim=True)
+    return mean, var
+
+
+def _check_names(x: Tensor, names: str, over: str) -> None:
     if len(names) != x.dim() or len(set(names)) != len(names):
         raise ValueError(
             f"x has the shape {tuple(x.shape)}, names is {names!r}: give each of its {x.dim()} axes "
@@ -45,10 +53,6 @@ def moments(x: Tensor, names: str, over: str) -> tuple[Tensor, Tensor]:
         )
     if not over or not set(over) <= set(names):
         raise ValueError(f"over is {over!r}, the axes are {names!r}: give one or more of these")
-    axes = [names.index(letter) for letter in over]
-    mean = x.mean(axes, keepdim=True)
-    var = (x - mean).square().mean(axes, keepdim=True)
-    return mean, var
 
 
 def standardize(x: Tensor, mean: Tensor, var: Tensor, eps: float = 1e-5) -> Tensor:
@@ -73,8 +77,8 @@ def normalize(x: Tensor, names: str, over: str, eps: float = 1e-5) -> Tensor:
     return standardize(x, *moments(x, names, over), eps)
 
 
-def axis_names(x: Tensor, at_least: str) -> str:
-    """The letters of the axes of `x`; refused if it has fewer axes than `at_least` has letters."""
+def check_axes(x: Tensor, at_least: str) -> None:
+    """Refuse an input that has fewer axes than `at_least` has letters, or no numbers with a point."""
     if not len(at_least) <= x.dim() <= 5:
         raise ValueError(
             f"x has the shape {tuple(x.shape)}: give {len(at_least)} to 5 axes, samples first, then "
@@ -82,4 +86,3 @@ def axis_names(x: Tensor, at_least: str) -> str:
         )
     if not x.is_floating_point():
         raise ValueError(f"x is of {x.dtype}: give floating-point numbers")
-    return AXES[x.dim()]

@@ -98,8 +98,6 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="tell how each record stands, and stop")
     args = parser.parse_args(argv)
     root = args.root.resolve()
-    # As Ctrl-C does, `kill` ends the run that this has started too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         found = {stored.name_of(c): c for c in chapters(root)}
         states = {name: found_ for name, c in found.items() if (found_ := state(root, c))}
@@ -121,4 +119,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # As Ctrl-C does, `kill` ends the run that this has started too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     sys.exit(main())

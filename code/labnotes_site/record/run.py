@@ -204,12 +204,12 @@ def resumable(fit):
         started = time.monotonic()
         history = fit(*args, checkpoint=name, **options)
         if checkpoint is None:
-            after = Checkpoint(f"{name}-after", {}, {})
-            if after.path.exists():
-                after.resume()
-                after.restore_random()
-            else:
-                after.save()
+            with Checkpoint(f"{name}-after", {}, {}) as after:
+                if after.path.exists():
+                    after.resume()
+                    after.restore_random()
+                else:
+                    after.save()
         spent = time.monotonic() - started
         print(f"    {name}: {len(history.epochs)} epochs, {spent:.0f} s", file=TERMINAL, flush=True)
         return history

@@ -56,11 +56,18 @@ def pair(depth: int, **options) -> tuple[nn.Module, nn.Module]:
 
 
 @pytest.mark.parametrize("depth", NETS)
+def test_names_and_shapes_are_torchvisions(depth):
+    with torch.device("meta"):
+        ours, theirs = NETS[depth](), getattr(torchvision.models, f"resnet{depth}")()
+    shapes = [{k: v.shape for k, v in m.state_dict().items()} for m in (ours, theirs)]
+    assert shapes[0] == shapes[1] and list(shapes[0]) == list(shapes[1])
+
+
+@pytest.mark.parametrize("depth", [18, 34, 50])  # 101 and 152 have more of the same blocks
 def test_torchvisions_state_dict_gives_torchvisions_logits(depth):
     ours, theirs = pair(depth)
     images = torch.randn(2, 3, 64, 64)
-    modes = ("eval", "train") if depth <= 50 else ("eval",)
-    for mode in modes:
+    for mode in ("eval", "train"):
         for model in (ours, theirs):
             model.train(mode == "train")
         with torch.no_grad():

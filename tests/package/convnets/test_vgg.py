@@ -111,7 +111,7 @@ def test_local_response_normalization_stands_once_and_is_alexnets_formula():
     norms = [m for m in on_meta(lambda: vgg(config="A-LRN")).features if "Response" in str(type(m))]
     assert len(norms) == 1
     # Table 1: conv3-64, LRN, maxpool; the ReLU belongs to the convolution.
-    kinds = [type(m).__name__ for m in on_meta(lambda: vgg("A-LRN")).features]
+    kinds = [type(m).__name__ for m in on_meta(lambda: vgg(config="A-LRN")).features]
     assert kinds[:5] == ["Conv2d", "ReLU", "LocalResponseNorm", "MaxPool2d", "Conv2d"]
     x = torch.randn(2, 7, 3, 3, dtype=torch.float64)
     expected = torch.empty_like(x)
@@ -287,6 +287,7 @@ def test_torchvisions_alexnet_converts_too():
         (lambda: vgg_small(hidden=0), "hidden is 0"),
         (lambda: vgg_small(config="x"), "config is 'x'"),
         (lambda: vgg_block(0, 3, 64), "num_convs is 0"),
+        (lambda: module.make_features("A", 3, (8, 8, 8, 8), False), "argument 2 is shorter"),
         (lambda: vgg_block(2, 3, 64, last_kernel=5), "last_kernel is 5"),
         (lambda: fully_convolutional(nn.Linear(2, 2)), "Linear has no features"),
         (lambda: grow_from(vgg_small(width=2, config="D"), vgg_small(width=4)), "conv1_1 has"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import warnings
 
 import numpy as np
@@ -218,7 +217,6 @@ def test_the_loop_trains_on_pictures_from_the_disk(files):
     assert history.epochs[-1]["train_loss"] < 0.7 * history.epochs[0]["train_loss"]
 
 
-@pytest.mark.skipif("step" not in inspect.signature(fit).parameters, reason="fit has no steps yet")
 def test_the_loop_trains_a_step_on_lists_of_pictures_with_boxes():
     """The step finds the box in the picture: each batch has its own picture's box and no other."""
     seen = []

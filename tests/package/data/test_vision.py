@@ -307,7 +307,7 @@ def test_a_longest_side_is_kept(real_data):
 def test_a_picture_is_made_smaller_with_lanczos_filter(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "x.png")
-    got = vision._decode(tmp_path / "x.png", 30).permute(1, 2, 0).double()  # (20, 30, 3)
+    got = photographs._decode(tmp_path / "x.png", 30).permute(1, 2, 0).double()  # (20, 30, 3)
     # Each output pixel by the formula: sinc(x) sinc(x/3) over three output pixels to both sides.
     expected = torch.from_numpy(lanczos(lanczos(noise.astype(float), 30).swapaxes(0, 1), 20))
     expected = expected.swapaxes(0, 1).round().clamp(0, 255)

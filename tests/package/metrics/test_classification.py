@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score
 from torch import nn
 
 import labnotes.metrics.classification as module
-from labnotes.metrics.classification import accuracy
+from labnotes.metrics.classification import accuracy, count_right
 
 
 def drawn(*shape: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -31,6 +31,23 @@ def test_targets_may_be_probabilities_of_the_classes():
     scores, targets = drawn(40)
     soft = 0.6 * nn.functional.one_hot(targets, 5) + 0.4 / 5  # label smoothing
     assert accuracy(scores, soft) == accuracy(scores, targets)
+
+
+@pytest.mark.parametrize("ignored", [-100, 0, 3])
+def test_ignored_targets_count_neither_as_right_nor_at_all(ignored):
+    scores, targets = drawn(6, 40)
+    targets[torch.rand(targets.shape, generator=torch.Generator().manual_seed(1)) < 0.3] = ignored
+    kept = targets != ignored
+    guesses = scores.argmax(1)
+    expected = accuracy_score(targets[kept], guesses[kept])
+    options = {} if ignored == -100 else {"ignore_index": ignored}
+    assert accuracy(scores, targets, **options).item() == pytest.approx(expected)
+    right, counted = count_right(scores, targets, **options)
+    assert (right, counted) == (
+        accuracy_score(targets[kept], guesses[kept], normalize=False),
+        kept.sum(),
+    )
+    assert accuracy(scores, torch.full_like(targets, ignored), **options).isnan()
 
 
 def test_a_single_image_has_an_accuracy_of_0_or_1():

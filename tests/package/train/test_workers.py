@@ -47,10 +47,12 @@ def test_every_time_is_measured(call):
         assert call[0][1]["ms"][name]["together"] > 0
 
 
-def test_processes_that_fail_say_why(monkeypatch):
-    monkeypatch.setenv("LABNOTES_DEVICE", "nonsense")
-    monkeypatch.setattr(workers, "_device", lambda processes: {})
+def test_processes_that_fail_say_why(monkeypatch, tmp_path):
+    python = tmp_path / "python"  # in the place of the real one, whose start takes seconds
+    python.write_text('#!/bin/sh\necho "ValueError in: $*" >&2\nexit 1\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(workers.sys, "executable", str(python))
     with pytest.raises(
-        RuntimeError, match="(?s)the processes failed.*LABNOTES_DEVICE is 'nonsense'"
+        RuntimeError, match=r"(?s)the processes failed:\nValueError in: -m torch.*nproc-per-node 2"
     ):
         workers.launch(2)
