@@ -118,10 +118,9 @@ def _collect(chosen, course) -> int:
 
 
 def _grade(chosen, course) -> int:
-    import resource
-
     from .course import record_name
     from .grade import default_jobs, grade
+    from .jail import largest_memory
     from .results import FAILED, GRADED, PERSON
 
     started = time.monotonic()
@@ -141,10 +140,9 @@ def _grade(chosen, course) -> int:
         jailed=not chosen.unsafe_no_jail, force=chosen.force, say=say,
     )  # fmt: skip
     by_status = {s: [r for r in results if r.status == s] for s in (GRADED, PERSON, FAILED)}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"\n{len(results)} submissions in {time.monotonic() - started:.0f} s; the grader itself "
-        f"used {peak:.0f} MiB at most"
+        f"used {largest_memory():.0f} MiB at most"
     )
     for status, found in by_status.items():
         print(f"  {status}: {len(found)}")

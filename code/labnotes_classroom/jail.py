@@ -368,6 +368,19 @@ def _usage(pid: int) -> tuple[float, int]:
     return used / 1024, len(family)
 
 
+def largest_memory() -> float:
+    """The most memory that this process has had in its life, MiB.
+
+    Not ``getrusage``: that counts from the process which started this one.
+    """
+    status = Path("/proc/self/status")
+    if not status.exists():  # macOS, without a jail: there it is counted in bytes
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
+    return int(re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.M)[1]) / 1024
+
+
 def _end(process: subprocess.Popen) -> None:
     """End a process and its descendants. The end of bubblewrap ends all that is in the jail."""
     try:
