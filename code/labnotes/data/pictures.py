@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from labnotes.data.provenance import Provenance
+from labnotes.data.provenance import Labelled
 from labnotes.data.vision import ImageSet
 
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N")  # Pillow's names of 16-bit grey
@@ -97,20 +97,12 @@ class Pictures(Dataset):
         return f"{len(self):,} pictures"
 
 
-@dataclass(frozen=True)
-class PictureData:
+@dataclass(frozen=True, repr=False)
+class PictureData(Labelled):
     """A training and a test set of pictures on the disk, the names of the classes, their origin."""
 
     train: Pictures
     test: Pictures
-    classes: tuple[str, ...]
-    provenance: Provenance
-
-    def __repr__(self) -> str:
-        return (
-            f"{self.provenance.title}: train {self.train}, test {self.test}, "
-            f"{len(self.classes)} classes"
-        )
 
 
 def as_lists(samples: Sequence[tuple[Tensor, Any]]) -> tuple[list[Tensor], list[Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from labnotes.data.catalog import Dataset
 
@@ -69,6 +70,22 @@ class Provenance:
         if not self.stand_in:
             return f"**Data.** {self._sentences()} {self.note}".rstrip()
         return f"> **Stand-in data.** {self.note}\n>\n> Used here: {self._sentences()}"
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A training and a test set, the names of their classes, and where they came from."""
+
+    train: Any
+    test: Any
+    classes: tuple[str, ...]
+    provenance: Provenance
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.provenance.title}: train {self.train}, test {self.test}, "
+            f"{len(self.classes)} classes"
+        )
 
 
 def _code(html: str) -> str:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from labnotes.data import catalog, provenance
 from labnotes.data.catalog import DatasetUnavailable
-from labnotes.data.provenance import Provenance
+from labnotes.data.provenance import Labelled
 
 CLOTHES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -52,20 +52,12 @@ class ImageSet:
         return f"{n:,} images of {channels}x{height}x{width}"
 
 
-@dataclass(frozen=True)
-class ImageData:
+@dataclass(frozen=True, repr=False)
+class ImageData(Labelled):
     """A training and a test set of images, the names of the classes, and where they came from."""
 
     train: ImageSet
     test: ImageSet
-    classes: tuple[str, ...]
-    provenance: Provenance
-
-    def __repr__(self) -> str:
-        return (
-            f"{self.provenance.title}: train {self.train}, test {self.test}, "
-            f"{len(self.classes)} classes"
-        )
 
 
 def fashion_mnist(fallback: bool = False) -> ImageData:

@@ -68,7 +68,7 @@ def refuse_unused(model: nn.Module) -> None:
     ValueError
         If several processes share the run and a parameter that requires a gradient has none.
     """
-    if processes() == 1:
+    if not dist.is_initialized():
         return
     names = [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
     if names:
@@ -140,7 +140,7 @@ def share_of(count: Tensor | float, device: torch.device) -> Tensor | float:
     The mean over the things of all, and with it the gradient, is the average over the processes of
     what each has found times its share. The count may differ from process to process.
     """
-    if processes() == 1:
+    if not dist.is_initialized():
         return 1.0
     if isinstance(count, Tensor):
         mine = count.detach().to(torch.float32)

@@ -176,7 +176,7 @@ def weigh(found: Any, batch: Any, share: float = 1.0) -> tuple[Tensor, dict[str,
     if isinstance(loss, tuple):
         value = value / _or_one(count)
         weight = distributed.share_of(count, value.device) if value.requires_grad else 1.0
-    pairs = {"loss": (value.detach(), count)}  # not its graph, which may be large
+    pairs = {"loss": (value.detach(), count)}
     pairs |= {name: counted(name, each) for name, each in values.items()}
     return (value if isinstance(weight, float) and weight == 1 else weight * value), pairs
 
@@ -210,7 +210,8 @@ class Means:
         """Note one batch, ``{name: (mean, count)}`` or ``{name: Mean(sum, count)}``."""
         self.batches += 1
         for name, (number, count) in values.items():
-            number = number.detach() if isinstance(number, Tensor) else number
+            if isinstance(number, Tensor) and number.requires_grad:
+                number = number.detach()  # not its graph, which may be large
             is_sum = isinstance(values[name], Mean)
             self._waiting.setdefault(name, []).append((number, count, is_sum))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -29,9 +29,11 @@ def choose_precision(precision: str, device: torch.device) -> str:
     return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
 
 
-def autocast(precision: str, device: torch.device) -> torch.autocast:
+def autocast(precision: str, device: torch.device) -> AbstractContextManager:
     """The context in which matrix products and convolutions run in `precision`."""
     name = choose_precision(precision, device)
+    if name == "fp32" and not torch.is_autocast_enabled(device.type):
+        return nullcontext()  # to turn off what is off would cost 10 us a step
     if name == "fp32":
         return torch.autocast(device.type, enabled=False)
     return torch.autocast(device.type, dtype=PRECISIONS[name])
@@ -101,6 +103,9 @@ def _parts(batches: Iterable) -> Iterator[tuple]:
     if hasattr(batches, "parts"):  # Batches: they make no more than the part
         for images, labels, share in batches.parts(distributed.cut):
             yield (images, labels), share
+        return
+    if distributed.processes() == 1:  # asked once, and not for every batch
+        yield from ((batch, 1.0) for batch in batches)
         return
     for batch in batches:
         yield distributed.part(batch)
