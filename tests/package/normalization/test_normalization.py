@@ -188,6 +188,21 @@ def test_mode_follows_the_module_and_not_whether_gradients_are_on():
     assert norm.num_batches_tracked == 2 and not torch.allclose(quiet.mean(0), quiet.new_zeros(3))
 
 
+@pytest.mark.parametrize("given", ["running_mean", "running_var"])
+def test_one_running_average_alone_is_not_used(given):
+    x, kept = numbers((4, 3, 2), 0), numbers((3,), 1)
+    for training in (True, False):
+        average = kept.clone()
+        got = batch_norm(x, training=training, **{given: average})
+        torch.testing.assert_close(got, F.batch_norm(x, None, None, training=True))
+        assert torch.equal(average, kept)
+
+
+def test_a_last_axis_of_length_1_is_normalized_to_its_shift_as_torch_does():
+    x, beta = numbers((4, 1), 0), torch.tensor([2.0], dtype=torch.float64)
+    assert torch.equal(layer_norm(x, 1, beta=beta), F.layer_norm(x, (1,), bias=beta))
+
+
 def test_double_backward_works():
     x = numbers((3, 2, 2, 2), 0).requires_grad_()
     for function in (batch_norm, instance_norm, lambda t: group_norm(t, 2)):
