@@ -21,8 +21,8 @@ from hypothesis import Phase, settings
 
 ROOT, PACKAGE = Path(__file__).resolve().parents[1], Path("code/labnotes")
 TAUGHT = ["attention", "convnets", "metrics", "normalization", "train"]
-TESTS = {"counting": "step", "epochs": "resume", "fit": "fit step", "lock": "checkpoint"}
-TESTS |= {"measure": "step", "place": "step fit", "progress": "fit"}  # where a name is another
+TESTS = {"counting": "measure step", "measure": "measure step", "place": "measure step fit"}
+TESTS |= {"fit": "fit step", "progress": "fit", "epochs": "resume", "lock": "checkpoint"}
 # Without other plugins and their rounds of garbage collection, pytest starts in 0.2 s.
 PLUGINS = "-p _hypothesis_pytestplugin -p no:unraisableexception -p no:threadexception".split()
 # Names of operators in Python's syntax tree, and of functions and variables: each for the other.
@@ -59,10 +59,10 @@ def faults(node: ast.AST):
             yield changed(op=getattr(ast, OTHER[type(node.op).__name__])())
         case ast.UnaryOp(op=ast.USub() | ast.Not()):
             yield changed(op=ast.UAdd())
-        case ast.Compare(ops=ops):
-            for i, op in enumerate(ops):
-                other = getattr(ast, OTHER[type(op).__name__])()
-                yield changed(ops=[*ops[:i], other, *ops[i + 1 :]])
+        case ast.Compare(ops=old):
+            for i, op in enumerate(old):
+                new = getattr(ast, OTHER[type(op).__name__])()
+                yield changed(ops=[*old[:i], new, *old[i + 1 :]])
         case ast.IfExp() | ast.If(body=[ast.Assign() | ast.Expr() | ast.Return(), *_]):
             yield node.test, f"(not ({ast.unparse(node.test)}))"
         case ast.keyword(arg=str()):
@@ -81,22 +81,20 @@ def faults(node: ast.AST):
 def mutants(module: Path):
     """Every fault that can be put into a module: its line, what it is, and the faulty source."""
     source = module.read_bytes()
-    starts = [0, *accumulate(map(len, source.splitlines(keepends=True)))]
+    starts = [0, 0, *accumulate(map(len, source.splitlines(keepends=True)))]  # of line 1 on
     for node in nodes(ast.parse(source)):
-        for place, new in faults(node):
-            start = starts[place.lineno - 1] + place.col_offset
-            end = starts[place.end_lineno - 1] + place.end_col_offset
-            text = " ".join(f"{source[start:end].decode()} -> {new}".split())
-            yield place.lineno, text, source[:start] + new.encode() + source[end:]
+        for at, new in faults(node):
+            a, b = starts[at.lineno] + at.col_offset, starts[at.end_lineno] + at.end_col_offset
+            text = " ".join(f"{source[a:b].decode()} -> {new}".split())
+            yield at.lineno, text, source[:a] + new.encode() + source[b:]
 
 
 def tests_of(module: Path) -> list[str]:
     """The doctests of a module, the tests of its name or of its folder's, and two of all modules."""
-    folder = Path("tests/package", module.parent.relative_to(PACKAGE))
-    named = [folder / f"test_{name}.py" for name in TESTS.get(module.stem, module.stem).split()]
-    upper = folder.parent / f"test_{folder.name}.py"
-    own = named if named[0].exists() else [upper if upper.exists() else folder]
-    shared = [folder / "test_builders.py", folder.parent / "test_defaults.py"]
+    room = Path("tests/package", module.parent.relative_to(PACKAGE))
+    named = [room / f"test_{name}.py" for name in TESTS.get(module.stem, module.stem).split()]
+    own = next(x for x in (named, [room.parent / f"test_{room.name}.py"], [room]) if x[0].exists())
+    shared = [room / "test_builders.py", room.parent / "test_defaults.py"]
     return ["--doctest-modules", *map(str, [module, *own, *(f for f in shared if f.exists())])]
 
 
@@ -105,8 +103,7 @@ def run(tests: list[str], seconds: int) -> tuple[str, float]:
     if (child := os.fork()) == 0:
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
         signal.alarm(20 * seconds)  # for a test that waits without computing
-        for stream in (1, 2):
-            os.dup2(os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+        os.dup2(os.dup2(os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1), 2)
         os._exit(pytest.main(["-xq", *PLUGINS, "--hypothesis-profile=mutants", *tests]))
     _, status, usage = os.wait4(child, 0)
     code, seconds = os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
@@ -148,6 +145,6 @@ if __name__ == "__main__":
         os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         wanted = tuple(f"{PACKAGE}/{name}" for name in given.modules)
         modules = sorted(file for file in PACKAGE.rglob("*.py") if str(file).startswith(wanted))
-        found = [each for file in modules for each in try_out(file, given.sample, given.seed)]
-        rate = f"{found.count('') / len(found):.1%} of {len(found)} killed."
-        print(rate, *filter(None, found), sep="\n")
+        told = [each for file in modules for each in try_out(file, given.sample, given.seed)]
+        rate = f"{told.count('') / len(told):.1%} of {len(told)} killed."
+        print(rate, *filter(None, told), sep="\n")
