@@ -161,3 +161,4 @@ def test_a_memory_format_is_given_to_images_of_floats_alone():
     assert moved["images"].is_contiguous(memory_format=torch.channels_last)
     assert moved["mask"].is_contiguous() and moved["rows"].is_contiguous()
     assert move(batch, CPU)["images"] is batch["images"]
+    assert move(moved, CPU)["images"] is moved["images"]  # as it came
