@@ -22,7 +22,7 @@ from hypothesis import Phase, settings
 ROOT, PACKAGE = Path(__file__).resolve().parents[1], Path("code/labnotes")
 TAUGHT = ["attention", "convnets", "metrics", "normalization", "train"]
 TESTS = {"counting": "measure step", "measure": "measure step", "place": "measure step fit"}
-TESTS |= {"fit": "fit step", "progress": "fit", "epochs": "resume", "lock": "checkpoint"}
+TESTS |= {"fit": "fit step", "progress": "fit", "epochs": "fit resume", "lock": "checkpoint"}
 # Without other plugins and their rounds of garbage collection, pytest starts in 0.2 s.
 PLUGINS = "-p _hypothesis_pytestplugin -p no:unraisableexception -p no:threadexception".split()
 # Names of operators in Python's syntax tree, and of functions and variables: each for the other.

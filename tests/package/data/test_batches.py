@@ -266,6 +266,17 @@ def test_an_epoch_chosen_inside_a_pass_is_the_next_one():
     assert torch.equal(epoch(batches)[1], epoch(other)[1])
 
 
+def test_a_complete_pass_moves_on_from_its_own_epoch_whatever_was_chosen_meanwhile():
+    images, labels = random_set(25)
+    batches, other = batches_of(images, labels), batches_of(images, labels)
+    whole = []
+    for _, y in batches:
+        batches.set_epoch(5)
+        whole.append(y)
+    assert torch.equal(torch.cat(whole), epoch(other)[1])
+    assert batches.state_dict() == other.state_dict() == {"seed": 0, "epoch": 1, "batch": 0}
+
+
 def test_an_epoch_chosen_after_a_place_was_loaded_begins_with_its_first_batch():
     images, labels = random_set(25)
     batches, other = batches_of(images, labels), batches_of(images, labels)

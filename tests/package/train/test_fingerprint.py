@@ -180,6 +180,16 @@ def test_a_value_of_the_file_that_a_function_uses_counts(monkeypatch):
         run(step=step_of_the_file)
 
 
+def helped(outputs, targets):
+    return accuracy(outputs, targets) + FACTOR * len(other_activation(outputs))
+
+
+def test_helpers_of_the_same_file_count_and_those_of_others_are_only_named():
+    assert [*facts("f", helped)] == [
+        "f", "f code", "f.FACTOR", "f.other_activation", "f.other_activation code"
+    ]  # fmt: skip
+
+
 def test_comments_names_of_lines_and_places_of_a_function_do_not_count():
     def defined(text):
         space = {}

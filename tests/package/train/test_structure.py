@@ -70,6 +70,7 @@ def test_a_batch_may_tell_its_own_size_and_one_that_tells_nothing_counts_once():
     [
         ((torch.zeros(7, 3, 2), torch.zeros(3)), r"\(7, 3, 2\).*\(3,\)"),
         ({"a": torch.zeros(2), "b": [1, 2, 3]}, "type dict"),
+        (((torch.zeros(3), "text"), torch.zeros(2)), "a tuple of 2"),
         ((torch.zeros(2), [picture(0)] * 3), "a list of 3"),
     ],
 )
