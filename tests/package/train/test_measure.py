@@ -147,6 +147,8 @@ def test_the_layout_for_a_run_keeps_type_gradient_and_all_that_adam_remembers():
         optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
         for _ in range(2):
             with layout(model, optimizer, memory_format):
+                if memory_format is not None:  # so that no step has to turn them around
+                    assert model[0].weight.is_contiguous(memory_format=memory_format)
                 x = torch.ones(2, 2, 4, 4).double()
                 for _ in range(2):
                     optimizer.zero_grad()
