@@ -76,6 +76,15 @@ def test_a_loss_of_one_s_own_that_is_a_kind_of_cross_entropy_is_taken_as_it_is()
     assert evaluate(model, [(x, y)], loss=Doubled()) == {"loss": pytest.approx(expected)}
 
 
+@pytest.mark.parametrize("target", [0, 1, 2])
+def test_one_target_alone_has_its_own_loss_whatever_its_class_weighs(target):
+    loss, model = nn.CrossEntropyLoss(weight=torch.tensor([0.2, 3.0, 1.0])), nn.Linear(4, 3)
+    batch = (torch.ones(1, 4), torch.tensor([target]))
+    expected = F.cross_entropy(model(batch[0]), batch[1]).item()
+    history = fit(model, [batch], epochs=1, optimizer=sgd, loss=loss, progress=False)
+    assert history.steps == pytest.approx([expected])
+
+
 def test_a_cross_entropy_without_reduction_is_refused():
     loss = nn.CrossEntropyLoss(reduction="none")
     with pytest.raises(ValueError, match=r"loss of a batch has the shape \(8,\)"):
