@@ -224,6 +224,8 @@ def test_double_backward_works():
         (lambda: InstanceNorm(4)(torch.zeros(2, 3, 2)), "the layer was made for 4 channels"),
         (lambda: group_norm(torch.zeros(2, 6, 2), 4), "num_groups is 4, there are 6 channels"),
         (lambda: GroupNorm(0, 4), "num_groups is 0"),
+        (lambda: GroupNorm(2, 0), "num_channels is 0: give a positive integer"),
+        (lambda: LayerNorm((3, 0)), r"normalized_shape is \(3, 0\)"),
         (lambda: GroupNorm(2, 4)(torch.zeros(2, 6, 2)), "the layer was made for 4 channels"),
         (lambda: layer_norm(torch.zeros(2, 3), 2), r"normalized_shape is \(2,\)"),
         (lambda: LayerNorm(()), r"normalized_shape is \(\)"),
