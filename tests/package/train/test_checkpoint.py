@@ -500,9 +500,10 @@ def test_several_processes_look_at_the_clock_every_10th_time(monkeypatch):
 
 
 def test_a_file_and_its_folder_are_on_the_disk_when_a_save_is_done(runs, monkeypatch):
-    events, replace, sync = [], os.replace, os.fsync
+    events, opened, replace, sync = [], [], os.replace, os.fsync
 
     def note_sync(descriptor):
+        opened.append(descriptor)
         events.append(os.fstat(descriptor).st_ino)
         sync(descriptor)
 
@@ -515,6 +516,9 @@ def test_a_file_and_its_folder_are_on_the_disk_when_a_save_is_done(runs, monkeyp
     with Checkpoint("run", {}, {}) as saved:
         saved.save()
     assert events == [(runs / "run.pt").stat().st_ino, "renamed", runs.stat().st_ino]
+    for descriptor in opened:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
 
 
 def test_a_failing_run_lets_the_name_go(runs):
