@@ -3,8 +3,9 @@
 Opening a page costs seconds, looking at an open one milliseconds. So a page is opened once for
 each theme and width that a test asks for (`SCREENS`); `look` gathers every fact of `FACTS` in that visit, and
 the tests compare facts. **A new check** is one entry in `FACTS` and one test that takes the
-fixture `look`; no page is opened for it. Tests that click, type or break something open a page
-of their own: the fixture `visit`.
+fixture `look`; no page is opened for it. Tests that click and type get the same pages lent, as
+they are after loading: the fixture `touch`. What is left behind otherwise, or breaks something,
+opens a page of its own: the fixture `visit`.
 """
 
 from __future__ import annotations
@@ -40,10 +41,11 @@ FACTS = {
     }).slice(0, 5).map((e) => e.outerHTML.slice(0, 150))""",
     "badges": '() => document.querySelector(".ln-badges")?.textContent.replace(/\\s+/g, " ")',
     # The icons that are shown: characters of the private use area.
-    "icons": r"""() => [...new Set([...document.querySelectorAll("*")].flatMap((e) =>
-        ["::before", "::after"].map((part) => getComputedStyle(e, part))
-            .filter((style) => !style.fontFamily.includes("MJX"))
-            .flatMap((style) => style.content.match(/[\ue000-\uf8ff]/g) ?? [])))]""",
+    # (Formulas have thousands of elements, and fonts of their own.)
+    "icons": r"""() => [...new Set(
+        [...document.querySelectorAll(":not(mjx-container, mjx-container *)")].flatMap((e) =>
+            ["::before", "::after"].flatMap(
+                (part) => getComputedStyle(e, part).content.match(/[\ue000-\uf8ff]/g) ?? [])))]""",
     "icon fonts": r"""() => document.fonts.load('900 16px "Font Awesome 6 Free"', "\uf0c9")
         .then((fonts) => fonts.length)""",
     "explorers": """() => [...document.querySelectorAll(".ln-explorer")].map((place) => ({
@@ -77,7 +79,17 @@ LOADED = """async () => {
 #: Explorers start when they come near; one in a closed box waits, and one that failed never does.
 STARTED = """() => [...document.querySelectorAll(".ln-explorer")]
     .every((e) => e.matches(".ln-explorer-on") || !e.checkVisibility())"""
-OPEN = """() => document.querySelectorAll("details").forEach((box) => { box.open = true; })"""
+OPEN = """() => document.querySelectorAll("details:not([open])").forEach((box) => {
+    box.open = true;
+    box.dataset.opened = "";
+})"""
+#: As the page was when it had been loaded: boxes closed, nothing chosen, at its beginning.
+RESET = """() => {
+    document.querySelectorAll("details[data-opened]").forEach((box) => { box.open = false; });
+    document.querySelectorAll(".ln-question input").forEach((e) => { e.checked = e.defaultChecked; });
+    document.activeElement?.blur();
+    window.scrollTo(0, 0);
+}"""
 #: Boxes that open fade in, and so do themes: axe must see the colours at the end, not on the way.
 SETTLED = """async () => {
     await new Promise(requestAnimationFrame);
@@ -145,6 +157,12 @@ class Visit:
         self.page.evaluate("() => window.MathJax?.startup?.promise")
         self.page.evaluate(SCROLL)
         self.page.evaluate(LOADED)
+        return self
+
+    def reset(self, theme: str) -> Visit:
+        """Take back what `looked` and tests have opened and chosen. (Explorers stay as they are.)"""
+        self.page.evaluate(RESET)
+        switch(self.page, theme)
         return self
 
     @property
@@ -218,7 +236,7 @@ def looked(seen: Visit, path: str, axe: bool) -> dict:
     answered, right in one theme and wrong in the other. The theme is switched in the open page;
     then only the rules on colours are run again, for nothing else that axe sees differs.
     ``notebook``: the name of the file that the download button saves, and its text.
-    ``errors`` and ``foreign``: of the whole visit.
+    ``errors`` and ``foreign``: until now.
     """
     page = seen.go(path).page
     try:
@@ -239,4 +257,4 @@ def looked(seen: Visit, path: str, axe: bool) -> dict:
             page.locator("a.ln-download").click()
         file = download.value
         found["notebook"] = file.suggested_filename, file.path().read_text("utf8")
-    return found | {"errors": seen.errors, "foreign": seen.foreign}
+    return found | {"errors": list(seen.errors), "foreign": seen.foreign}
