@@ -16,6 +16,7 @@ from . import (
     generated,
     notebooks,
     outdated,
+    quick,
     quiz,
     references,
     settles,
@@ -27,6 +28,7 @@ from .record import page as records
 def setup(app: Sphinx) -> dict:
     """Register the book's directives, roles, pages and assets with Sphinx."""
     app.setup_extension("myst_nb")
+    quick.setup(app)
     _add_settles(app)
     _add_quiz(app)
     _add_records(app)

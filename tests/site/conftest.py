@@ -11,11 +11,10 @@ import pytest
 from browser import find
 from built_site import HTML, holding, pages
 from playwright.sync_api import Browser, expect, sync_playwright
-from visits import SCREENS, Visit, looked, open_page
+from visits import PATIENCE, SCREENS, Visit, looked, open_page
 
 THEMES = ("light", "dark")
-# What is expected is there at once; a machine that is busy may take its time.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=PATIENCE)
 
 
 class Quiet(SimpleHTTPRequestHandler):
