@@ -98,16 +98,19 @@ SETTLED = """async () => {
     await Promise.all(document.getAnimations().map((a) => a.finished.catch(() => {})));
 }"""
 #: Marks the texts whose contrast axe measures (measuring all takes a quarter of a minute a page):
-#: the first and the last of those that look alike, in themselves and in all that they stand in.
+#: the first and the last of those that look alike, in themselves and in what is behind them.
 MARK_LOOKS = """() => {
     const numbers = new Map();
     const number = (look) => numbers.get(look) ?? (numbers.set(look, numbers.size), numbers.size - 1);
     const grounds = new Map([[null, 0]]);
-    const ground = (e) => {  // a number for the element's ground: its own and those of its ancestors
-        if (!grounds.has(e)) {
+    const ground = (e) => {  // a number for what is behind an element's words: that of its parent,
+        if (!grounds.has(e)) {  // unless it has a ground of its own or may stand over another's
             const s = getComputedStyle(e);
-            grounds.set(e, number([ground(e.parentElement), e.localName, e.getAttribute("class"),
-                s.backgroundColor, s.backgroundImage, s.opacity, s.filter, s.boxShadow].join("|")));
+            const own = [s.backgroundColor, s.backgroundImage, s.opacity, s.filter, s.boxShadow];
+            const through = own.join() == "rgba(0, 0, 0, 0),none,1,none,none"
+                && (s.position == "static" || s.position == "relative");
+            grounds.set(e, through ? ground(e.parentElement) : number(
+                [ground(e.parentElement), e.localName, e.getAttribute("class"), ...own].join("|")));
         }
         return grounds.get(e);
     };
@@ -118,7 +121,7 @@ MARK_LOOKS = """() => {
         if (!words.trim() && !e.matches("input, select, textarea, a[href]")) continue;
         if (!e.checkVisibility({ visibilityProperty: true })) continue;
         const s = getComputedStyle(e);
-        const look = number([ground(e), s.color, s.fontSize, s.fontWeight, s.textShadow,
+        const look = number([ground(e), e.localName, s.color, s.fontSize, s.fontWeight, s.textShadow,
             s.textIndent, s.clip, e.disabled, words.trim().length > 1].join("|"));
         alike.has(look) ? alike.get(look).push(e) : alike.set(look, [e]);
     }
@@ -129,12 +132,11 @@ MARK_LOOKS = """() => {
 #: Rules on colours look at the marked texts, all others at the whole page. (No file is loaded for
 #: the rules on style sheets and films: they are none of the serious ones.)
 AXE = """async (coloursOnly) => {
-    const common = { resultTypes: ["violations"], preload: false };
-    const colours = ["color-contrast", "link-in-text-block"];
-    const off = Object.fromEntries(colours.map((rule) => [rule, { enabled: false }]));
-    const seen = await axe.run({ include: [["[data-look]"]] }, { ...common, runOnly: colours });
-    const all = coloursOnly ? { violations: [] } : await axe.run("html", { ...common, rules: off });
-    return [...all.violations, ...seen.violations];
+    const colours = { "color-contrast": "[data-look]", "link-in-text-block": "a[href][data-look]" };
+    axe.configure({ rules: Object.entries(colours).map(([id, selector]) => ({ id, selector })) });
+    const options = { resultTypes: ["violations"], preload: false };
+    if (coloursOnly) options.runOnly = Object.keys(colours);
+    return (await axe.run("html", options)).violations;
 }"""
 #: Choose in each question an option with a right answer or a wrong one: one kind in the first, the
 #: third, the fifth question, the other kind in those between.
