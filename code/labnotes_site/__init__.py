@@ -1,6 +1,12 @@
 """What builds the site of Deep Learning Lab Notes: a Sphinx extension. No notebook imports it."""
+# ruff: noqa: E402
 
 from __future__ import annotations
+
+import sys
+
+# jsonschema would build a grammar for web addresses, which nothing here checks: a second of each start.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
