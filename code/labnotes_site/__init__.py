@@ -1,6 +1,12 @@
 """What builds the site of Deep Learning Lab Notes: a Sphinx extension. No notebook imports it."""
+# ruff: noqa: E402
 
 from __future__ import annotations
+
+import sys
+
+# jsonschema would build a grammar for web addresses, which nothing here checks: a second of each start.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
@@ -16,6 +22,7 @@ from . import (
     generated,
     notebooks,
     outdated,
+    quick,
     quiz,
     references,
     settles,
@@ -27,6 +34,7 @@ from .record import page as records
 def setup(app: Sphinx) -> dict:
     """Register the book's directives, roles, pages and assets with Sphinx."""
     app.setup_extension("myst_nb")
+    quick.setup(app)
     _add_settles(app)
     _add_quiz(app)
     _add_records(app)
