@@ -21,6 +21,7 @@ from . import (
     outdated,
     quiz,
     references,
+    search,
     settles,
     syllabus,
 )
@@ -42,6 +43,7 @@ def setup(app: Sphinx) -> dict:
     _add_badges(app)
     _add_pages(app)
     _add_assets(app)
+    _add_search(app)
     app.connect("env-check-consistency", frontmatter.check)
     app.connect("env-get-outdated", outdated.outdated)
     app.connect("build-finished", notebooks.write_notebooks)
@@ -103,3 +105,12 @@ def _add_assets(app: Sphinx) -> None:
     app.connect("html-page-context", figures.sized, priority=895)
     app.connect("html-page-context", assets.tidy, priority=900)
     app.connect("build-finished", assets.shrink)
+
+
+def _add_search(app: Sphinx) -> None:
+    app.connect("builder-inited", search.no_index_of_sphinx)
+    app.connect("doctree-read", search.collect)
+    app.connect("env-purge-doc", search.forget)
+    app.connect("env-merge-info", search.merge)
+    app.connect("html-collect-pages", search.page)
+    app.connect("build-finished", search.write)

@@ -42,7 +42,6 @@ def configure(app: Sphinx, config: Config) -> None:
     """
     config.html_static_path.append(str(HERE / "static"))
     config.templates_path.append(str(HERE / "templates"))
-    config.html_search_scorer = str(HERE / "search-scorer.js")
     config.html_math_renderer = formulas.NAME
     config.html_css_files.append(formulas.SHEET)
     config.html_js_files.append((READING, {"defer": "defer"}))
