@@ -58,8 +58,8 @@ def focus_is_visible(field: Locator) -> bool:
 
 
 @pytest.mark.holding("ln-question")
-def test_every_reason_is_reached_by_keyboard_with_the_network_cut(path, visit):
-    seen = visit().go(path)
+def test_every_reason_is_reached_by_keyboard_with_the_network_cut(path, touch):
+    seen = touch(path, "light", 1280)
     page = seen.page
     page.context.set_offline(True)
     asked = len(seen.requests)
@@ -88,9 +88,9 @@ def test_every_reason_is_reached_by_keyboard_with_the_network_cut(path, visit):
 
 
 @pytest.mark.holding("ln-question")
-def test_every_reason_fits_a_phone(path, visit):
+def test_every_reason_fits_a_phone(path, touch):
     """Whether its colours can be read is asked of each page: ``test_axe_finds_nothing_serious``."""
-    seen = visit("dark", 390).go(path)
+    seen = touch(path, "dark", 390)
     for group in groups(seen.page):
         for option in group.locator(".ln-option").all():
             option.locator("label").click()
@@ -101,9 +101,8 @@ def test_every_reason_fits_a_phone(path, visit):
 
 
 @pytest.mark.holding("ln-question")
-def test_a_question_works_without_javascript(path, visit):
-    seen = visit(javascript=False)
-    seen.page.goto(f"{seen.base}/{path}")
+def test_a_question_works_without_javascript(path, opened):
+    seen = opened.without_javascript(path)
     for group in groups(seen.page):
         expect(group.locator(".ln-reason-text:visible")).to_have_count(0)
         group.locator("label").first.click()
