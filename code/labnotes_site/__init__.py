@@ -108,6 +108,7 @@ def _add_assets(app: Sphinx) -> None:
         formulas.NAME, (formulas.visit_inline, None), (formulas.visit_block, None)
     )
     app.connect("builder-inited", formulas.copy_katex)
+    app.add_directive("explorer", explorers.ExplorerDirective)
     app.add_post_transform(explorers.StillPicture)
     app.connect("html-page-context", explorers.refresh, priority=890)
     app.connect("html-page-context", figures.sized, priority=895)

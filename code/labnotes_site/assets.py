@@ -67,6 +67,8 @@ def tidy(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) 
             for css in context["css_files"]
             if "thebe" not in str(css.filename) and page.uses(str(css.filename))
         ]
+    if page.explorer:
+        app.add_js_file(LOADER, defer="defer")
     if pagename == MAP:
         app.add_js_file("labnotes/notes-map.js", loading_method="defer")
 
@@ -81,6 +83,7 @@ class Needs:
         self.formulas = doctree is not None and any(
             True for kind in (nodes.math, nodes.math_block) for _ in doctree.findall(kind)
         )
+        self.explorer = "ln-explorer" in classes
         self.tabs = "sd-tab-set" in classes
         self.design = any(c.startswith("sd-") for c in classes)
         self.code = doctree is not None and any(True for _ in doctree.findall(nodes.literal_block))
