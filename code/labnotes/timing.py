@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional as F
 
 from labnotes import runtime
 
@@ -28,10 +29,14 @@ def seconds(function: Callable[[], object], repeats: int = 5) -> float:
     (``torch.cuda.synchronize``). The least and not the mean, because whatever else the machine does
     can only add to it.
     """
-    if repeats < 1:
-        raise ValueError(f"repeats is {repeats}: give at least 1")
+    _check_repeats(repeats)
     function()
     return min(_once(function) for _ in range(repeats))
+
+
+def _check_repeats(repeats: int) -> None:
+    if repeats < 1:
+        raise ValueError(f"repeats is {repeats}: give at least 1")
 
 
 def _once(function: Callable[[], object]) -> float:
@@ -90,18 +95,63 @@ class Peaks:
 
 
 def measure_peaks(dtype: torch.dtype = torch.float32) -> Peaks:
-    """Measure the device: a large matrix product, and a copy of a large tensor.
+    """Measure the device: the fastest of some large kernels, for computing and for memory.
+
+    No single kernel shows what a device can do. A library's convolution may be better tuned than
+    its matrix product, and on graphics cards torch lets convolutions of float32 round their
+    factors to 10 bits (TF32), and matrix products not.
 
     Parameters
     ----------
     dtype
-        The numbers of the matrix product.
+        The numbers of all tensors.
+
+    Returns
+    -------
+    Peaks
+        Lower bounds: a kernel that is faster still may exist.
     """
-    device = runtime.device()
-    n = runtime.by_device(cpu=768, gpu=8192)
-    a = torch.randn(n, n, device=device).to(dtype)
-    numbers = runtime.by_device(cpu=2**23, gpu=2**28)  # far more than any cache holds
-    source = torch.ones(numbers, device=device)
-    target = torch.empty_like(source)
-    product, copy = seconds(lambda: a @ a), seconds(lambda: target.copy_(source))
-    return Peaks(flops=2 * n**3 / product, bytes=2 * source.nbytes / copy)
+    computing, memory = computing_kernels(dtype), memory_kernels(dtype)
+    return Peaks(
+        flops=max(flops / seconds(call, 8) for call, flops in computing.values()),
+        bytes=max(moved / seconds(call, 8) for call, moved in memory.values()),
+    )
+
+
+def computing_kernels(dtype: torch.dtype = torch.float32) -> dict[str, tuple[Callable, int]]:
+    """Calls that compute much for each byte, with their floating-point operations.
+
+    Examples
+    --------
+    >>> list(computing_kernels())
+    ['matrix product', '3x3 convolution']
+    """
+    n, batch, channels, side = runtime.by_device(cpu=(512, 64, 128, 14), gpu=(8192, 256, 256, 56))
+    made = {"device": runtime.device(), "dtype": dtype}
+    matrix, out = torch.randn(n, n, **made), torch.empty(n, n, **made)
+    maps = torch.randn(batch, channels, side, side, **made).to(memory_format=torch.channels_last)
+    kernels = torch.randn(channels, channels, 3, 3, **made).to(memory_format=torch.channels_last)
+    return {
+        "matrix product": (lambda: torch.mm(matrix, matrix, out=out), 2 * n**3),
+        "3x3 convolution": (
+            lambda: F.conv2d(maps, kernels, padding=1),
+            2 * 9 * channels * maps.numel(),
+        ),
+    }
+
+
+def memory_kernels(dtype: torch.dtype = torch.float32) -> dict[str, tuple[Callable, int]]:
+    """Calls that compute next to nothing, with the bytes that they read and write.
+
+    Examples
+    --------
+    >>> list(memory_kernels())
+    ['copy', 'add', 'sum']
+    """
+    numbers = runtime.by_device(cpu=2**24, gpu=2**28)  # far more than a cache holds
+    one, other, out = (torch.ones(numbers, device=runtime.device(), dtype=dtype) for _ in range(3))
+    return {
+        "copy": (lambda: out.copy_(one), 2 * one.nbytes),
+        "add": (lambda: torch.add(one, other, out=out), 3 * one.nbytes),
+        "sum": (lambda: one.sum(), one.nbytes),
+    }

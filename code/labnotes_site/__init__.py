@@ -11,6 +11,7 @@ sys.modules.setdefault("rfc3987_syntax", None)
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.application import Sphinx
+from sphinx_exercise.nodes import solution_node
 
 from . import (
     assets,
@@ -18,6 +19,8 @@ from . import (
     cells,
     exercises,
     explorers,
+    figures,
+    formulas,
     frontmatter,
     generated,
     notebooks,
@@ -25,6 +28,7 @@ from . import (
     quick,
     quiz,
     references,
+    search,
     settles,
     syllabus,
 )
@@ -40,10 +44,14 @@ def setup(app: Sphinx) -> dict:
     _add_records(app)
     app.add_post_transform(exercises.UniqueIds)
     app.add_node(HideCodeCellNode, override=True, html=(cells.visit, cells.depart))
+    app.add_node(
+        solution_node, override=True, html=(exercises.visit_solution, exercises.depart_solution)
+    )
     app.add_node(nodes.citation, override=True, html=(references.visit, references.depart))
     _add_badges(app)
     _add_pages(app)
     _add_assets(app)
+    _add_search(app)
     app.connect("env-check-consistency", frontmatter.check)
     app.connect("env-get-outdated", outdated.outdated)
     app.connect("build-finished", notebooks.write_notebooks)
@@ -96,8 +104,22 @@ def _add_pages(app: Sphinx) -> None:
 
 def _add_assets(app: Sphinx) -> None:
     app.connect("config-inited", assets.configure)
-    app.connect("builder-inited", assets.copy_mathjax)
+    app.add_html_math_renderer(
+        formulas.NAME, (formulas.visit_inline, None), (formulas.visit_block, None)
+    )
+    app.connect("builder-inited", formulas.copy_katex)
+    app.add_directive("explorer", explorers.ExplorerDirective)
     app.add_post_transform(explorers.StillPicture)
     app.connect("html-page-context", explorers.refresh, priority=890)
+    app.connect("html-page-context", figures.sized, priority=895)
     app.connect("html-page-context", assets.tidy, priority=900)
     app.connect("build-finished", assets.shrink)
+
+
+def _add_search(app: Sphinx) -> None:
+    app.connect("builder-inited", search.no_index_of_sphinx)
+    app.connect("doctree-read", search.collect)
+    app.connect("env-purge-doc", search.forget)
+    app.connect("env-merge-info", search.merge)
+    app.connect("html-collect-pages", search.page)
+    app.connect("build-finished", search.write)

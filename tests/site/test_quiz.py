@@ -10,10 +10,10 @@ QUESTION = ".ln-question"
 #: What of the visible reasons lies outside its box or the screen, or has no size.
 MISFITS = """(group) => [...group.querySelectorAll("label, .ln-reason-text")]
     .filter((e) => e.getClientRects().length)
-    .flatMap((e) => [e, ...e.querySelectorAll("p, li, code, mjx-container")])
+    .flatMap((e) => [e, ...e.querySelectorAll("p, li, code, .katex-html")])
     .filter((e) => {
         const box = e.getBoundingClientRect(), edge = group.getBoundingClientRect();
-        const scrolls = e.closest("pre, div.math, .pst-scrollable-table-container");
+        const scrolls = e.closest("pre, .katex-display, .pst-scrollable-table-container");
         return !box.width || !box.height
             || (!scrolls && (box.right > edge.right + 1 || box.right > innerWidth + 1));
     }).map((e) => e.outerHTML.slice(0, 160))"""
@@ -30,7 +30,7 @@ SHOWN = """(option) => {
         right: option.matches(".ln-right"),
         live: reason.getAttribute("aria-live"),
         text: seen(reason) ? reason.innerText : "",
-        formulas: reason.querySelectorAll("mjx-container").length,
+        formulas: reason.querySelectorAll(".katex").length,
         shown: all.filter(seen).length,
         own: all.filter((e) => seen(e) && option.contains(e)).length,
     };

@@ -33,19 +33,43 @@ SCREENS = (("light", 1280), ("dark", 390))
 FACTS = {
     "formulas": """() => ({
         there: document.querySelectorAll(".math").length,
-        set: document.querySelectorAll("mjx-container").length,
-        faulty: document.querySelectorAll("mjx-merror").length,
+        set: document.querySelectorAll(".math .katex").length,
+        faulty: document.querySelectorAll(".katex-error").length,
+        spoken: document.querySelectorAll(".math math").length,
+        cut: [...document.querySelectorAll(".katex-display")].filter((e) =>
+            e.checkVisibility() && e.scrollWidth > e.clientWidth + 1
+            && !e.matches(".ln-more-right, .ln-more-left")).map((e) => e.innerText.slice(0, 80)),
+        smallest: Math.min(...[...document.querySelectorAll(".katex-display > .katex")]
+            .filter((e) => e.checkVisibility()).map((e) => parseFloat(getComputedStyle(e).fontSize))),
     })""",
+    # Pictures whose shape on the page is not their own.
+    "out of shape": """() => [...document.querySelectorAll("article img")].filter((e) => {
+        const box = e.getBoundingClientRect();
+        return e.naturalWidth && box.width && e.checkVisibility()
+            && Math.abs((box.width / box.height) / (e.naturalWidth / e.naturalHeight) - 1) > 0.03;
+    }).map((e) => e.src)""",
+    # Figures that are shown smaller than their smallest letters allow.
+    "too small": """() => [...document.querySelectorAll("article img[data-least]")].filter((e) =>
+        e.checkVisibility() && e.clientWidth && e.clientWidth < 0.97 * e.dataset.least
+    ).map((e) => `${e.clientWidth} of ${e.dataset.least}: ${e.src}`)""",
+    # Tables that go on beyond the edge, with nothing that says so.
+    "tables": """() => [...document.querySelectorAll("article table")].filter((e) => {
+        const box = e.closest(".pst-scrollable-table-container");
+        return e.checkVisibility() && (box ? box.scrollWidth > box.clientWidth + 1
+            && !box.matches(".ln-more-right, .ln-more-left")
+            : e.getBoundingClientRect().right > innerWidth + 1);
+    }).map((e) => e.innerText.slice(0, 80))""",
     "width": "() => document.documentElement.scrollWidth",
     "too wide": """() => [...document.querySelectorAll("main *")].filter((e) => {
-        const scrolls = e.closest("pre, .pst-scrollable-table-container, .math, .output");
+        const scrolls = e.closest(
+            "pre, .pst-scrollable-table-container, .katex-display, .output, .ln-figure");
         return e.getBoundingClientRect().right > innerWidth + 1 && !scrolls;
     }).slice(0, 5).map((e) => e.outerHTML.slice(0, 150))""",
     "badges": '() => document.querySelector(".ln-badges")?.textContent.replace(/\\s+/g, " ")',
     # The icons that are shown: characters of the private use area.
     # (Formulas have thousands of elements, and fonts of their own.)
     "icons": r"""() => [...new Set(
-        [...document.querySelectorAll(":not(mjx-container, mjx-container *)")].flatMap((e) =>
+        [...document.querySelectorAll(":not(.katex, .katex *)")].flatMap((e) =>
             ["::before", "::after"].flatMap(
                 (part) => getComputedStyle(e, part).content.match(/[\ue000-\uf8ff]/g) ?? [])))]""",
     "icon fonts": r"""() => document.fonts.load('900 16px "Font Awesome 6 Free"', "\uf0c9")
@@ -158,7 +182,6 @@ class Visit:
     def go(self, path: str) -> Visit:
         """Open a page, wait for its formulas, and scroll through so that all explorers start."""
         self.page.goto(f"{self.base}/{path}")
-        self.page.evaluate("() => window.MathJax?.startup?.promise")
         self.page.evaluate(SCROLL)
         self.page.evaluate(LOADED)
         return self
@@ -179,7 +202,7 @@ class Visit:
         ]
 
     def weight(self) -> dict[str, int]:
-        """Bytes transferred for each file but MathJax, compressed where a server compresses.
+        """Bytes transferred for each file, compressed where a server compresses.
 
         What comes from another host, or is not there, is an error of the page, and weighs nothing.
         """
@@ -188,7 +211,7 @@ class Visit:
             for url in self.requests
             if url.startswith(f"{self.base}/")
         )
-        return {path: transferred(path) for path in paths if "mathjax/" not in path}
+        return {path: transferred(path) for path in paths}
 
     def axe(self, colours_only: bool = False) -> list[str]:
         """What axe-core calls serious or critical, one line for each element."""

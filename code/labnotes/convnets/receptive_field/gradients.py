@@ -55,12 +55,16 @@ def gradient_support(
     with evaluating(model), _MeanForMax():
         output = torch.func.functional_call(model, weights, image)
     support = _gradient_at(output, image, unit).ne(0).any(dim=1)[0]
+    _check_reached(support)
+    return support
+
+
+def _check_reached(support: torch.Tensor) -> None:
     if not support.any():
         raise ValueError(
             "no gradient reaches the image: "
             "some layer passes none when weights and image are positive"
         )
-    return support
 
 
 def _harmless(name: str, old: torch.Tensor) -> torch.Tensor:
@@ -80,16 +84,19 @@ class _MeanForMax(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
+        _check_no_indices(name)
         if name == "max_pool2d":
             return _mean_pool(*args, **kwargs)
         if name == "adaptive_max_pool2d":
             return F.adaptive_avg_pool2d(*args[:2])
-        if name.endswith("max_pool2d_with_indices"):
-            raise ValueError(
-                "the module asks max pooling for its indices: "
-                "their effect has no gradient to measure"
-            )
         return func(*args, **kwargs)
+
+
+def _check_no_indices(name: str) -> None:
+    if name.endswith("max_pool2d_with_indices"):
+        raise ValueError(
+            "the module asks max pooling for its indices: their effect has no gradient to measure"
+        )
 
 
 def _mean_pool(
@@ -145,15 +152,19 @@ def effective_receptive_field(
     >>> effective_receptive_field(nn.AvgPool2d(2), torch.rand(8, 1, 4, 4), unit=(0, 0))[0].tolist()
     [0.25, 0.25, 0.0, 0.0]
     """
+    _check_images(images)
+    images = images.detach().clone().requires_grad_()
+    with evaluating(model), torch.enable_grad():
+        gradient = _gradient_at(model(images), images, unit)
+    return gradient.abs().sum(dim=1).mean(dim=0)  # (height, width)
+
+
+def _check_images(images: torch.Tensor) -> None:
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(
             f"images is {images.dtype} with shape {tuple(images.shape)}: "
             "give floating point (batch, channels, height, width)"
         )
-    images = images.detach().clone().requires_grad_()
-    with evaluating(model), torch.enable_grad():
-        gradient = _gradient_at(model(images), images, unit)
-    return gradient.abs().sum(dim=1).mean(dim=0)
 
 
 def effective_size(field: torch.Tensor, level: float = 0.0455) -> float:
@@ -179,14 +190,24 @@ def _gradient_at(
     output: torch.Tensor, image: torch.Tensor, unit: tuple[int, int] | None
 ) -> torch.Tensor:
     """Gradient of one unit of the map `output`, all its channels added, with respect to `image`."""
+    _check_map(output)
+    height, width = output.shape[2:]
+    row, column = (height // 2, width // 2) if unit is None else unit
+    _check_unit(row, column, height, width)
+    return torch.autograd.grad(output[:, :, row, column].sum(), image)[0]  # shape of image
+
+
+def _check_map(output: object) -> None:
     if not isinstance(output, torch.Tensor) or output.ndim != 4:
         what = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
         raise ValueError(
             f"the module returned {what}: it must return a map (batch, channels, height, width); "
             "leave out the layers from the flattening on"
         )
-    height, width = output.shape[2:]
-    row, column = (height // 2, width // 2) if unit is None else unit
+
+
+def _check_unit(row: int, column: int, height: int, width: int) -> None:
     if not (0 <= row < height and 0 <= column < width):
-        raise ValueError(f"unit is {unit}, the output map has {height} rows and {width} columns")
-    return torch.autograd.grad(output[:, :, row, column].sum(), image)[0]
+        raise ValueError(
+            f"unit is {(row, column)}, the output map has {height} rows and {width} columns"
+        )

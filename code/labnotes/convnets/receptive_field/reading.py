@@ -57,20 +57,28 @@ def receptive_field_of(
     weights = {k: v.to("meta") for k, v in [*model.named_parameters(), *model.named_buffers()]}
     with evaluating(model), torch.no_grad(), _FieldReader():
         output = torch.func.functional_call(model, weights, image)
+    _check_made_from_image(output)
+    if axis is not None:
+        return output.fields[axis]
+    rows, columns = output.fields
+    _check_same(rows, columns)
+    return rows
+
+
+def _check_made_from_image(output: object) -> None:
     if not isinstance(output, torch.Tensor) or not hasattr(output, "fields"):
         raise ValueError(
             f"the module returned {type(output).__name__}: "
             "it must return one tensor made from the image"
         )
-    if axis is not None:
-        return output.fields[axis]
-    rows, columns = output.fields
+
+
+def _check_same(rows: ReceptiveField, columns: ReceptiveField) -> None:
     if rows != columns:
         raise ValueError(
             f"the axes differ, rows have {rows}, columns {columns}: "
             "ask for one with axis=0 or axis=1"
         )
-    return rows
 
 
 class _FieldReader(TorchDispatchMode):
@@ -154,12 +162,16 @@ def _compose(below: ReceptiveField, above: ReceptiveField) -> ReceptiveField:
 
 def _union(fields: list[ReceptiveField]) -> ReceptiveField:
     """The smallest field that holds all of `fields`, where branches meet."""
+    _check_one_jump(fields)
+    first = min(f.start for f in fields)
+    return ReceptiveField(max(f.interval(0)[1] for f in fields) - first + 1, fields[0].jump, first)
+
+
+def _check_one_jump(fields: list[ReceptiveField]) -> None:
     if len({f.jump for f in fields}) > 1:
         raise ValueError(
             f"branches with different jumps meet: {fields}; no single field describes their sum"
         )
-    first = min(f.start for f in fields)
-    return ReceptiveField(max(f.interval(0)[1] for f in fields) - first + 1, fields[0].jump, first)
 
 
 def _blocks(size: int, parts: int) -> ReceptiveField:
@@ -183,11 +195,15 @@ def pair(value) -> tuple[int, int]:
 def image_shape(model: nn.Module, input_size: int | Sequence[int]) -> tuple[int, int, int, int]:
     """The shape of one image, (1, channels, height, width), as :func:`receptive_field_of` reads it."""
     sizes = tuple(input_size) if isinstance(input_size, Sequence) else (input_size, input_size)
-    if len(sizes) not in (2, 3) or not all(isinstance(n, int) and n > 0 for n in sizes):
-        raise ValueError(
-            f"input_size is {input_size!r}: give a side, (height, width) or (channels, height, width)"
-        )
+    _check_sizes(input_size, sizes)
     if len(sizes) == 3:
         return (1, *sizes)
     first = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
     return (1, first.in_channels if first else 1, *sizes)
+
+
+def _check_sizes(input_size: object, sizes: tuple) -> None:
+    if len(sizes) not in (2, 3) or not all(isinstance(n, int) and n > 0 for n in sizes):
+        raise ValueError(
+            f"input_size is {input_size!r}: give a side, (height, width) or (channels, height, width)"
+        )

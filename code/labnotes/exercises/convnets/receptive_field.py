@@ -69,13 +69,13 @@ def dilations(answer: Callable) -> Iterator[Case]:
         found = answer(size)
         whole = isinstance(found, (list, tuple)) and all(type(d) is int and d > 0 for d in found)
         yield Case(
-            call=f"dilations({size}) = {found!r}: is it a list of whole numbers above 0?",
+            call=f"dilations_for({size}) = {found!r}: is it a list of whole numbers above 0?",
             got=whole,
             expected=True,
             hint="return a list with one dilation, an int, for each layer",
         )
         yield Case(
-            call=f"dilations({size}) = {list(found)}: how many layers",
+            call=f"dilations_for({size}) = {list(found)}: how many layers",
             got=len(found),
             expected=fewest,
             hint="three copies of a field, side by side, make a field three times as wide: each "
@@ -84,7 +84,7 @@ def dilations(answer: Callable) -> Iterator[Case]:
         layers = [Layer(3, dilation=d) for d in found]
         seen = len(path_counts(layers))
         yield Case(
-            call=f"dilations({size}) = {list(found)}: (at least {size} pixels seen, holes)",
+            call=f"dilations_for({size}) = {list(found)}: (at least {size} pixels seen, holes)",
             got=(seen >= size, receptive_field(layers).size - seen),
             expected=(True, 0),
             hint="a layer may dilate by as much as the field below it is wide, and no more: then its three "

@@ -47,6 +47,11 @@ def test_a_stub_fails_kindly(name, capsys):
     assert "not written yet. start from one pixel" in capsys.readouterr().out
 
 
+def test_the_checker_prints_the_call_that_the_reader_wrote(capsys):
+    assert not check("receptive_field.dilations", lambda size: [1] * 7)
+    assert "dilations_for(" in capsys.readouterr().out
+
+
 def jump_before_use(layers):
     size, jump, start = 1, 1, 0
     for layer in layers:
