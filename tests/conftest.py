@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from hypothesis import settings
 
 os.environ.setdefault("LABNOTES_OFFLINE", "1")  # a test never depends on somebody's server
 torch.set_num_threads(1)
+# jsonschema would build a grammar for web addresses, which no test needs: a second of each start.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)

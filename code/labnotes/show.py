@@ -49,6 +49,7 @@ def source(obj: Callable | type, *, docstring: bool = False) -> Source:
     True
     """
     try:
+        obj = inspect.unwrap(obj)  # a decorated function itself, not the wrapper around it
         lines, first = inspect.getsourcelines(obj)
         file = Path(inspect.getsourcefile(obj)).resolve()
     except (TypeError, OSError) as error:

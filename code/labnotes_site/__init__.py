@@ -1,10 +1,17 @@
 """What builds the site of Deep Learning Lab Notes: a Sphinx extension. No notebook imports it."""
+# ruff: noqa: E402
 
 from __future__ import annotations
+
+import sys
+
+# jsonschema would build a grammar for web addresses, which nothing here checks: a second of each start.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.application import Sphinx
+from sphinx_exercise.nodes import solution_node
 
 from . import (
     assets,
@@ -12,12 +19,16 @@ from . import (
     cells,
     exercises,
     explorers,
+    figures,
+    formulas,
     frontmatter,
     generated,
     notebooks,
     outdated,
+    quick,
     quiz,
     references,
+    search,
     settles,
     syllabus,
 )
@@ -27,15 +38,20 @@ from .record import page as records
 def setup(app: Sphinx) -> dict:
     """Register the book's directives, roles, pages and assets with Sphinx."""
     app.setup_extension("myst_nb")
+    quick.setup(app)
     _add_settles(app)
     _add_quiz(app)
     _add_records(app)
     app.add_post_transform(exercises.UniqueIds)
     app.add_node(HideCodeCellNode, override=True, html=(cells.visit, cells.depart))
+    app.add_node(
+        solution_node, override=True, html=(exercises.visit_solution, exercises.depart_solution)
+    )
     app.add_node(nodes.citation, override=True, html=(references.visit, references.depart))
     _add_badges(app)
     _add_pages(app)
     _add_assets(app)
+    _add_search(app)
     app.connect("env-check-consistency", frontmatter.check)
     app.connect("env-get-outdated", outdated.outdated)
     app.connect("build-finished", notebooks.write_notebooks)
@@ -88,8 +104,22 @@ def _add_pages(app: Sphinx) -> None:
 
 def _add_assets(app: Sphinx) -> None:
     app.connect("config-inited", assets.configure)
-    app.connect("builder-inited", assets.copy_mathjax)
+    app.add_html_math_renderer(
+        formulas.NAME, (formulas.visit_inline, None), (formulas.visit_block, None)
+    )
+    app.connect("builder-inited", formulas.copy_katex)
+    app.add_directive("explorer", explorers.ExplorerDirective)
     app.add_post_transform(explorers.StillPicture)
     app.connect("html-page-context", explorers.refresh, priority=890)
+    app.connect("html-page-context", figures.sized, priority=895)
     app.connect("html-page-context", assets.tidy, priority=900)
     app.connect("build-finished", assets.shrink)
+
+
+def _add_search(app: Sphinx) -> None:
+    app.connect("builder-inited", search.no_index_of_sphinx)
+    app.connect("doctree-read", search.collect)
+    app.connect("env-purge-doc", search.forget)
+    app.connect("env-merge-info", search.merge)
+    app.connect("html-collect-pages", search.page)
+    app.connect("build-finished", search.write)

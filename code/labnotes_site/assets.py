@@ -2,12 +2,12 @@
 
 The theme brings all of Font Awesome, 0.9 MB on every page, and shows some twenty icons. The site
 keeps the style rules of the icons that its pages and scripts name, and a font of just these.
-MathJax comes from npm and is loaded only by pages with formulas.
+Formulas are set when the book is built; their style sheet and fonts come from npm, and are loaded
+only by pages with formulas.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from pathlib import Path
@@ -19,13 +19,12 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
+from . import formulas
 from .explorers import LOADER
 from .settles import MAP
 
 HERE = Path(__file__).parent
-MATHJAX = Path("node_modules", "mathjax")
-#: Of MathJax's 30 MB: the component, its fonts, TeX extensions, and speech for screen readers.
-MATHJAX_PARTS = ("tex-chtml.js", "output/chtml", "input/tex", "a11y", "sre", "ui")
+READING = "labnotes/reading.js"
 THEME_CSS = Path("_static", "styles", "pydata-sphinx-theme.css")
 WEBFONTS = Path("_static", "vendor", "fontawesome", "webfonts")
 ICON_FONT = Path("_static", "labnotes", "icons.woff2")
@@ -43,35 +42,10 @@ def configure(app: Sphinx, config: Config) -> None:
     """
     config.html_static_path.append(str(HERE / "static"))
     config.templates_path.append(str(HERE / "templates"))
-    config.html_search_scorer = str(HERE / "search-scorer.js")
-    config.mathjax_path = "mathjax/tex-chtml.js"
+    config.html_math_renderer = formulas.NAME
+    config.html_css_files.append(formulas.SHEET)
+    config.html_js_files.append((READING, {"defer": "defer"}))
     config.nb_ipywidgets_js = {LOADER: {"defer": "defer"}}
-
-
-def copy_mathjax(app: Sphinx) -> None:
-    """Put MathJax beside the pages.
-
-    Raises
-    ------
-    ExtensionError
-        If npm has not installed it.
-    """
-    if app.builder.format != "html":
-        return
-    source = Path(app.srcdir) / MATHJAX
-    if not (source / "package.json").exists():
-        raise ExtensionError(f"MathJax is not in {source}: run `npm ci` in {app.srcdir} first")
-    target = Path(app.outdir, "_static", "mathjax")
-    version = json.loads((source / "package.json").read_text())["version"]
-    stamp = target / "version.txt"
-    if stamp.exists() and stamp.read_text() == version:
-        return
-    shutil.rmtree(target, ignore_errors=True)
-    for part in MATHJAX_PARTS:
-        here, there = source / "es5" / part, target / part
-        there.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(here, there) if here.is_dir() else shutil.copy2(here, there)
-    stamp.write_text(version)
 
 
 def tidy(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
@@ -93,6 +67,8 @@ def tidy(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) 
             for css in context["css_files"]
             if "thebe" not in str(css.filename) and page.uses(str(css.filename))
         ]
+    if page.explorer:
+        app.add_js_file(LOADER, defer="defer")
     if pagename == MAP:
         app.add_js_file("labnotes/notes-map.js", loading_method="defer")
 
@@ -104,6 +80,10 @@ class Needs:
         classes: set[str] = set()
         for node in doctree.findall(nodes.Element) if doctree else []:
             classes.update(node.get("classes", []))
+        self.formulas = doctree is not None and any(
+            True for kind in (nodes.math, nodes.math_block) for _ in doctree.findall(kind)
+        )
+        self.explorer = "ln-explorer" in classes
         self.tabs = "sd-tab-set" in classes
         self.design = any(c.startswith("sd-") for c in classes)
         self.code = doctree is not None and any(True for _ in doctree.findall(nodes.literal_block))
@@ -113,6 +93,8 @@ class Needs:
             return self.tabs
         if "sphinx-design" in file:
             return self.design
+        if formulas.SHEET in file:
+            return self.formulas
         if "clipboard" in file or "copybutton" in file:
             return self.code
         return True
@@ -126,6 +108,7 @@ def shrink(app: Sphinx, exception: Exception | None) -> None:
     static = out / "_static"
     if not (out / WEBFONTS).exists():
         return  # no page was out of date: Sphinx left all files as the last build cut them down
+    formulas.write_fonts(app)
     css, named = only_icons((out / THEME_CSS).read_text("utf8"), icons_in_use(out))
     mentioned = set()
     for sheet in static.rglob("*.css"):

@@ -32,6 +32,8 @@ from .record import stored
 
 #: Longest time one cell may take, in seconds.
 CELL_TIMEOUT = 600
+#: Its modules do nothing under ``-m``, and its own program would not start as fast as ours.
+JUPYTER_BOOK = "import labnotes_site, jupyter_book.cli.main as book; book.main()"
 
 
 class ExecutionRecord:
@@ -166,8 +168,8 @@ def write_site(root: Path) -> int:
         shutil.rmtree(build / "html", ignore_errors=True)
         shutil.rmtree(build / ".doctrees", ignore_errors=True)
     stamp.unlink(missing_ok=True)
-    jupyter_book = Path(sys.executable).with_name("jupyter-book")  # its modules do nothing under -m
-    command = [str(jupyter_book), "build", str(root), "-n", "-W", "--keep-going", "-q"]
+    command = [sys.executable, "-P", "-c", JUPYTER_BOOK]
+    command += ["build", str(root), "-n", "-W", "--keep-going", "-q"]
     status = subprocess.run(command, cwd=root).returncode
     if status == 0:
         stamp.write_text(key)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from html import escape
 
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx_exercise.nodes import solution_node
 
 REPEATED = {"exercise-content", "solution-content"}
 LEVELS = ("predict", "fill in", "build")
@@ -57,3 +59,18 @@ class UniqueIds(SphinxPostTransform):
     def run(self, **kwargs) -> None:
         for section in self.document.findall(nodes.section):
             section["ids"] = [i for i in section["ids"] if i not in REPEATED]
+
+
+def visit_solution(translator, node: solution_node) -> None:
+    """A solution is a box that opens at a tap on its title, with or without scripts."""
+    title = node.next_node(nodes.title)
+    words = title.astext()
+    title.parent.remove(title)
+    translator.body.append(
+        translator.starttag(node, "details", CLASS="admonition").replace(" dropdown", "")
+        + f'<summary class="admonition-title">{escape(words)}</summary>\n'
+    )
+
+
+def depart_solution(translator, node: solution_node) -> None:
+    translator.body.append("</details>\n")

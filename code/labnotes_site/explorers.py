@@ -7,13 +7,18 @@ only, so a page with any other widget breaks the build.
 
 from __future__ import annotations
 
+import base64
+import inspect
 import json
+from html import escape
 from importlib import import_module
 
 from docutils import nodes
+from ipywidgets.embed import embed_data
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
 
 LOG = logging.getLogger(__name__)
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -49,6 +54,29 @@ class StillPicture(SphinxPostTransform):
         for image in still.findall(nodes.image):
             image["alt"] = forms["text/plain"].astext().strip()
         return nodes.container("", *forms[VIEW].children, still, classes=["ln-explorer"])
+
+
+class ExplorerDirective(SphinxDirective):
+    """An explorer on a page that is no notebook: ``{explorer} receptive_field.ReceptiveFieldExplorer``."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        module, _, name = self.arguments[0].rpartition(".")
+        explorer = getattr(import_module(f"labnotes.explore.{module}"), name)
+        self.env.note_dependency(inspect.getfile(explorer))
+        widget = explorer()
+        state = embed_data(views=[widget])["manager_state"]
+        picture = base64.b64encode(widget.still_svg().encode()).decode()
+        alt = escape(widget.describe(), quote=True)
+        html = (
+            f'<script type="{STATE}">{current(json.dumps(state))}</script>\n'
+            f'<script type="{VIEW}">{json.dumps({"model_id": widget.model_id})}</script>\n'
+            '<div class="ln-explorer-still">'
+            f'<img alt="{alt}" src="data:image/svg+xml;base64,{picture}"></div>'
+        )
+        raw = nodes.raw("", html, format="html")
+        return [nodes.container("", raw, classes=["ln-explorer"])]
 
 
 def current(state: str) -> str:

@@ -184,8 +184,8 @@ class TermsDirective(SphinxDirective):
         for file in sorted(folder.rglob("*.yml")):
             name = file.relative_to(folder).as_posix()
             for entry in yaml.safe_load(file.read_text("utf8")):
-                if set(entry) != {"term", "zh", "text"}:
-                    raise self.error(f"{file}: {entry} needs exactly term, zh and text")
+                if set(entry) - {"also"} != {"term", "zh", "text"}:
+                    raise self.error(f"{file}: {entry} needs term, zh and text (and may have also)")
                 key = entry["term"].casefold()
                 if key in entries:
                     raise self.error(f"{entry['term']!r} is in {name} and in {entries[key][0]}")
@@ -205,11 +205,12 @@ class TermsDirective(SphinxDirective):
         return [box]
 
     def _lines(self, entry: dict, file: Path) -> list[str]:
-        """One entry in MyST; the Chinese word is a second name of the same term."""
+        """One entry in MyST; the Chinese word and others are names of the same term."""
         page = f"chapters/{file.with_suffix('').as_posix()}"
         more = f" See {{doc}}`/{page}`." if page in self.env.found_docs else ""
         text = " ".join(entry["text"].split())
-        return [entry["term"], entry["zh"], f"  {text}{more}", ""]
+        names = [entry["term"], entry["zh"], *entry.get("also", [])]
+        return [*names, f"  {text}{more}", ""]
 
 
 # --- data and licences ---------------------------------------------------------------------------

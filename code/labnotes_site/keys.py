@@ -13,7 +13,7 @@ import importlib.metadata
 import platform
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import nbformat
@@ -96,10 +96,10 @@ def _uses(source: str, module: str = "", is_package: bool = False) -> frozenset[
     ``from labnotes.convnets import vgg`` gives ``("labnotes.convnets", "vgg")``. Where a name is
     then used alone, and not for an attribute of it, nobody knows what will be asked of it.
     """
-    tree = ast.parse(source)
+    nodes = list(ast.walk(ast.parse(source)))
     uses: set[tuple[str, ...]] = set()
     bound: dict[str, tuple[str, ...]] = {}  # what a name in `source` stands for
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 uses.add((alias.name,) if alias.asname else (alias.name, "*"))
@@ -114,8 +114,8 @@ def _uses(source: str, module: str = "", is_package: bool = False) -> frozenset[
             for alias in node.names:
                 bound[alias.asname or alias.name] = (base, alias.name)
     uses |= set(bound.values())
-    attribute = {n.value: n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
-    for node in ast.walk(tree):
+    attribute = {n.value: n.attr for n in nodes if isinstance(n, ast.Attribute)}
+    for node in nodes:
         if isinstance(node, ast.Name) and node.id in bound:
             uses.add((*bound[node.id], attribute.get(node, "*")))
     return frozenset(u for u in uses if u[0] == PACKAGE or u[0].startswith(f"{PACKAGE}."))
@@ -137,17 +137,22 @@ def _homes(source: str) -> dict[str, str]:
 
 
 class _Closure:
-    """The modules that are loaded, as more and more are asked for."""
+    """The modules that are loaded, as more and more are asked for.
+
+    It asks for a module hundreds of times, and looks at the disk once: files may change between
+    two closures, not under one.
+    """
 
     def __init__(self, code_root: Path):
-        self.code_root = code_root
         self.found: dict[str, Path] = {}
+        self.file_of = cache(partial(module_file, code_root=code_root))
+        self.homes_in = cache(lambda file: _homes(file.read_text("utf8")))
 
     def load(self, module: str) -> None:
         """Add a module, the packages it stands in, and all that these use in turn."""
         parts = module.split(".")
         for name in (".".join(parts[:i]) for i in range(1, len(parts) + 1)):
-            file = module_file(name, self.code_root)
+            file = self.file_of(name)
             if file is None or name in self.found:
                 continue
             self.found[name] = file
@@ -159,13 +164,13 @@ class _Closure:
         self.load(module)
         for attribute in attributes:
             file = self.found.get(module)
-            homes = _homes(file.read_text("utf8")) if file and file.name == "__init__.py" else {}
+            homes = self.homes_in(file) if file and file.name == "__init__.py" else {}
             if attribute == "*":
                 for home in set(homes.values()):
                     self.load(f"{module}.{home}")
             if attribute in homes:
                 self.load(f"{module}.{homes[attribute]}")
-            if attribute in homes or module_file(f"{module}.{attribute}", self.code_root) is None:
+            if attribute in homes or self.file_of(f"{module}.{attribute}") is None:
                 return  # a function, a class, a number: its attributes are no modules
             module = f"{module}.{attribute}"
             self.load(module)

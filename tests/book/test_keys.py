@@ -105,7 +105,7 @@ def test_the_closure_holds_every_module_that_python_loads(chapter):
 #: Of real chapters, the modules of networks that they use: their own words say so.
 NETWORKS = {
     "chapters/convnets/lenet": {"lenet"},
-    "chapters/convnets/alexnet": {"alexnet", "two_towers"},
+    "chapters/convnets/alexnet": {"alexnet", "two_towers", "lenet", "cost"},
     "chapters/convnets/vgg": {"vgg"},
     "chapters/convnets/nin": {"nin", "receptive_field.arithmetic", "receptive_field.reading"},
     "chapters/convnets/googlenet": {"googlenet", "auxiliary", "cost"},

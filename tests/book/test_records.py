@@ -21,7 +21,7 @@ from built_book import HTML, ROOT, book
 from safetensors.torch import load_file
 
 from labnotes_site.keys import chapters, execution_key
-from labnotes_site.record import bare, page, stored
+from labnotes_site.record import Refused, bare, page, stored, tagged
 from labnotes_site.record.__main__ import alone, main
 
 pytestmark = pytest.mark.xdist_group("records")  # one process records and builds the scratch book
@@ -459,7 +459,7 @@ def test_what_other_code_has_left_is_thrown_away_before_a_run(again, record):
     (work / "runs").mkdir(parents=True)
     (work / "runs" / "fit-1.pt").write_text("of other code")  # fit would refuse it as damaged
     (work / "job.json").write_text(
-        json.dumps(stored.job(only_chapter(again), again) | {"key": "0"})
+        json.dumps(tagged.job(only_chapter(again), again) | {"key": "0"})
     )
     status, said = record(again)
     assert status == 0 and "going on" not in said, said
@@ -507,7 +507,7 @@ def test_a_run_that_may_not_be_kept_leaves_the_earlier_record(again, record, old
 
 def result_of(root: Path, outputs: list[list[dict]], **weights: int) -> tuple[dict, Path]:
     """What a run leaves that shows `outputs` and saves files of so many bytes."""
-    job = stored.job(only_chapter(root), root)
+    job = tagged.job(only_chapter(root), root)
     for name, size in weights.items():
         path = root / "weights" / f"{name.replace('__', '/')}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -541,7 +541,7 @@ def test_what_is_too_large_or_out_of_place_is_refused_and_nothing_changes(
     again, outputs, weights, words
 ):
     before = kept(again)
-    with pytest.raises(stored.Refused, match=words):
+    with pytest.raises(Refused, match=words):
         stored.store(again, *result_of(again, outputs, **weights))
     assert kept(again) == before
 
@@ -553,7 +553,7 @@ def test_the_weights_of_the_book_have_a_limit_together(again, monkeypatch):
     result = result_of(again, [[text()], [text()]], part__scratch__sum=500)
     before = kept(again)
     monkeypatch.setattr(stored, "MOST_WEIGHTS_IN_ALL", 1499)
-    with pytest.raises(stored.Refused, match=r"sum\.safetensors .*1,500 bytes.*1,499"):
+    with pytest.raises(Refused, match=r"sum\.safetensors .*1,500 bytes.*1,499"):
         stored.store(again, *result)
     assert kept(again) == before
     monkeypatch.setattr(stored, "MOST_WEIGHTS_IN_ALL", 1500)  # its own earlier ones make room
@@ -599,7 +599,7 @@ def less_time(path: Path) -> None:
 )
 def test_an_edited_record_is_refused_by_name(again, place, change):
     change(again / place)
-    with pytest.raises(stored.Refused, match=re.escape(place)):
+    with pytest.raises(Refused, match=re.escape(place)):
         stored.load(again, NAME)
 
 
@@ -690,7 +690,7 @@ def test_what_is_too_much_to_bring_is_refused_by_name(made, monkeypatch, capsys)
 
 
 def test_the_examples_in_the_records_code_are_true():
-    for module in (stored, page):
+    for module in (tagged, page):
         result = doctest.testmod(module)
         assert result.attempted and not result.failed
 
@@ -698,7 +698,7 @@ def test_the_examples_in_the_records_code_are_true():
 @pytest.mark.parametrize("name", stored.stored(ROOT))
 def test_a_record_of_the_book_is_as_its_run_left_it_and_stands_on_its_page(name):
     found = stored.load(ROOT, name)
-    chapter = next(c for c in book() if stored.name_of(c) == name)
+    chapter = next(c for c in book() if tagged.name_of(c) == name)
     shown = [o for o in stored.outputs_of(found, chapter) if o]
     assert shown, "no cell of the chapter shows it: make it again, or remove it"
     soup = BeautifulSoup((HTML / f"{chapter.docname}.html").read_text("utf8"), "lxml")

@@ -5,10 +5,11 @@
 ``{cell id: [output, ...]}``, an output the result of a cell's last expression or its error, as a kernel
 gives them. A variant has the notebook's cells, some with another source, up to `last`.
 
-The base process runs the cells as they are. Before the first cell that a variant changes it forks: the
-child has all that the cells before have made, and nothing that it does reaches the base or another.
-Where a long cell of `once` follows, which uses no answer, it forks after that: the child begins with
-the names that there were before its first cell, and those that the long one made.
+The base process runs the cells as they are, as far as a variant needs them. Before the first cell that
+a variant changes it forks: the child has all that the cells before have made, and nothing that it does
+reaches the base or another. Where a long cell of `once` follows, which uses no answer, it forks after
+that: the child begins with the names that there were before its first cell, and those that the long one
+made.
 """
 
 import json
@@ -80,7 +81,8 @@ def main() -> None:
     signal.signal(signal.SIGPROF, signal.default_int_handler)
     shell = InteractiveShell.instance()
     base, before, made, outputs = {}, [], {}, [None] * len(variants)
-    for place, (name, source) in enumerate(cells):
+    last = max(places(cells, once, variant)[1] for variant in variants)
+    for place, (name, source) in enumerate(cells[: last + 1]):
         before.append((dict(shell.user_ns), dict(base)))
         for number, variant in enumerate(variants):
             first, leaves = places(cells, once, variant)
@@ -88,6 +90,8 @@ def main() -> None:
                 names, done = before[first]
                 rest = [cell for cell in cells[first:] if cell[0] not in once]
                 outputs[number] = done | run_variant(shell, names | made, rest, variant)
+        if place == last:
+            break
         base[name] = run(shell, source)
         if name in once:
             made |= {k: v for k, v in shell.user_ns.items() if before[-1][0].get(k) is not v}

@@ -14,6 +14,7 @@ import torch
 from markdown_it import MarkdownIt
 
 from labnotes import exercises, plot, runtime, show
+from labnotes.convnets import fully_convolutional
 from labnotes.exercises import Case, check, checker
 
 # ---- runtime ----
@@ -166,6 +167,12 @@ def test_source_shows_the_file_and_the_line_where_the_function_stands():
     first = inspect.getsourcelines(runtime.by_device)[1]
     assert shown.place == f"labnotes/runtime.py, line {first}"
     assert shown.code.startswith("def by_device(")
+
+
+def test_source_of_a_decorated_function_is_its_own_and_not_the_decorators():
+    shown = show.source(fully_convolutional)  # under torch.no_grad()
+    assert shown.place.startswith("labnotes/convnets/vgg.py, line ")
+    assert "def fully_convolutional(" in shown.code
 
 
 def test_source_leaves_docstrings_out_unless_asked_and_the_rest_still_runs():

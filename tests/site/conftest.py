@@ -11,11 +11,10 @@ import pytest
 from browser import find
 from built_site import HTML, holding, pages
 from playwright.sync_api import Browser, expect, sync_playwright
-from visits import SCREENS, Visit, looked, open_page
+from visits import PATIENCE, SCREENS, Visit, looked, open_page
 
 THEMES = ("light", "dark")
-# What is expected is there at once; a machine that is busy may take its time.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=PATIENCE)
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -60,33 +59,86 @@ def profile(browser: Browser):
     return cache(lambda javascript: browser.new_context(java_script_enabled=javascript))
 
 
-@pytest.fixture(scope="session")
-def look(browser: Browser, profile, site: str):
-    """What a visit finds: ``look(path, "dark", 390)["errors"]``. A page is opened only once.
+class Pages:
+    """The pages of the site, each opened once for a screen and looked at; those of one path stay open.
 
     The first visit is that of a new reader, in a fresh profile, and axe looks at that one.
     """
 
-    @cache
-    def look(path: str, theme: str, width: int) -> dict:
-        first = (theme, width) == SCREENS[0]
-        context = browser.new_context() if first else profile(True)
-        seen = open_page(context, site, theme, width)
-        try:
-            return looked(seen, path, axe=first)
-        finally:
-            context.close() if first else seen.page.close()
+    def __init__(self, browser: Browser, profile, site: str):
+        self.browser, self.profile, self.site = browser, profile, site
+        self.path, self.open = "", {}
+        self.facts = cache(self._facts)
 
-    return lambda path, theme=SCREENS[0][0], width=SCREENS[0][1]: look(path, theme, width)
+    def _facts(self, path: str, theme: str, width: int) -> dict:
+        return looked(self._load(path, theme, width), path, axe=(theme, width) == SCREENS[0])
+
+    def touch(self, path: str, theme: str, width: int) -> Visit:
+        """A page to touch: as it is when it has been loaded, whoever had it before."""
+        self.facts(path, theme, width)
+        if path != self.path or (theme, width) not in self.open:  # looked at, and closed since
+            self._load(path, theme, width).go(path)
+        return self.open[theme, width].reset(theme)
+
+    def without_javascript(self, path: str) -> Visit:
+        """A page in a browser that runs no script."""
+        if path != self.path or "plain" not in self.open:
+            seen = open_page(self.profile(False), self.site, *SCREENS[0])
+            self._keep(path, "plain", seen).page.goto(f"{self.site}/{path}")
+        return self.open["plain"]
+
+    def _load(self, path: str, theme: str, width: int) -> Visit:
+        new = (theme, width) == SCREENS[0]
+        context = self.browser.new_context() if new else self.profile(True)
+        return self._keep(path, (theme, width), open_page(context, self.site, theme, width))
+
+    def _keep(self, path: str, screen, seen: Visit) -> Visit:
+        if path != self.path:
+            self.close()
+        self.path, self.open[screen] = path, seen
+        return seen
+
+    def close(self) -> None:
+        for screen, seen in self.open.items():
+            seen.page.context.close() if screen == SCREENS[0] else seen.page.close()
+        self.open = {}
+
+
+@pytest.fixture(scope="session")
+def opened(browser: Browser, profile, site: str) -> Pages:
+    """The pages that are open now."""
+    found = Pages(browser, profile, site)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def look(opened: Pages):
+    """What a visit finds: ``look(path, "dark", 390)["errors"]``."""
+    return lambda path, theme=SCREENS[0][0], width=SCREENS[0][1]: opened.facts(path, theme, width)
+
+
+@pytest.fixture
+def touch(opened: Pages):
+    """A page that was looked at, to touch: ``touch(path, "dark", 390)``. It is lent, not loaded."""
+    lent = []
+
+    def lend(path: str, theme: str, width: int) -> Visit:
+        lent.append(opened.touch(path, theme, width))
+        return lent[-1]
+
+    yield lend
+    for seen in lent:
+        seen.page.context.set_offline(False)
 
 
 @pytest.fixture
 def visit(profile, site: str):
-    """Make visits to touch: ``visit(theme="dark", width=390)``. Nothing stored is left to others."""
+    """Make visits of one's own: ``visit(theme="dark", width=390)``. Nothing stored is left to others."""
     made = []
 
-    def make(theme: str = "light", width: int = 1280, javascript: bool = True) -> Visit:
-        made.append(open_page(profile(javascript), site, theme, width))
+    def make(theme: str = "light", width: int = 1280) -> Visit:
+        made.append(open_page(profile(True), site, theme, width))
         return made[-1]
 
     yield make

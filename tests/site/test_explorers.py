@@ -1,4 +1,4 @@
-"""The explorers on the static page: alive by key and by mouse in both themes, or else a picture."""
+"""The explorers on the static page: alive by key and mouse, on screen and phone, or else a picture."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def becomes_another(place: Locator, before: str) -> bool:
 
 
 @pytest.mark.holding("ln-explorer")
-def test_an_explorer_answers_keyboard_and_mouse_and_its_text_follows(path, theme, visit):
-    seen = visit(theme).go(path)
+def test_an_explorer_answers_keyboard_and_mouse_and_its_text_follows(path, screen, touch):
+    seen = touch(path, *screen)
     for place in explorers(seen):
         answers_the_keyboard(place)
         answers_the_mouse(place)
@@ -107,9 +107,8 @@ def test_every_control_of_an_explorer_has_a_name(path, look):
 
 
 @pytest.mark.holding("ln-explorer")
-def test_without_javascript_the_picture_stays_and_says_what_it_shows(path, visit):
-    seen = visit(javascript=False)
-    seen.page.goto(f"{seen.base}/{path}")
+def test_without_javascript_the_picture_stays_and_says_what_it_shows(path, opened):
+    seen = opened.without_javascript(path)
     for place in seen.page.locator(".ln-explorer").all():
         picture = place.locator(".ln-explorer-still img")
         expect(picture).to_be_visible()
@@ -126,6 +125,7 @@ def test_an_explorer_that_fails_leaves_its_picture(path, visit):
         route.fulfill(response=answer, body=body)
 
     seen.page.route("**/*.html", break_modules)
+    seen.page.route("**/mathjax/*.js", lambda route: route.fulfill(body=""))  # formulas take time
     with seen.page.expect_console_message(lambda m: "could not start" in m.text):
         seen.page.goto(f"{seen.base}/{path}")
         first = seen.page.locator(".ln-explorer").first

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from built_site import HTML, holding, ids, pages, soup, text
 
-LIMIT = 500_000  # bytes a first visit may transfer, MathJax aside
+LIMIT = 500_000  # bytes a first visit may transfer
 
 
 def test_a_visit_is_free_of_errors_and_foreign_requests(path, screen, look):
@@ -34,7 +34,32 @@ def test_no_page_scrolls_sideways_on_a_phone(path, look):
 
 def test_every_formula_is_set(path, look):
     found = look(path)["formulas"]
-    assert found["there"] <= found["set"] and found["faulty"] == 0
+    assert found["there"] == found["set"] == found["spoken"] and found["faulty"] == 0
+
+
+def test_no_formula_is_cut_or_too_small_to_read(path, screen, look):
+    found = look(path, *screen)["formulas"]
+    assert found["cut"] == []
+    assert found["smallest"] is None or found["smallest"] >= 12
+
+
+def test_no_picture_is_stretched(path, screen, look):
+    assert look(path, *screen)["out of shape"] == []
+
+
+def test_letters_of_figures_are_legible_on_a_phone(path, look):
+    assert look(path, "dark", 390)["too small"] == []
+
+
+def test_no_table_is_cut_without_a_sign(path, screen, look):
+    assert look(path, *screen)["tables"] == []
+
+
+def test_a_page_asks_for_no_script_to_set_its_formulas(path, look):
+    loaded = look(path)["weight"]
+    assert not [file for file in loaded if "mathjax" in file.lower()]
+    if not look(path)["formulas"]["there"]:
+        assert not [file for file in loaded if "katex" in file.lower()]
 
 
 def test_every_internal_link_and_anchor_and_file_is_there(path):

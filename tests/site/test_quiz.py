@@ -10,10 +10,10 @@ QUESTION = ".ln-question"
 #: What of the visible reasons lies outside its box or the screen, or has no size.
 MISFITS = """(group) => [...group.querySelectorAll("label, .ln-reason-text")]
     .filter((e) => e.getClientRects().length)
-    .flatMap((e) => [e, ...e.querySelectorAll("p, li, code, mjx-container")])
+    .flatMap((e) => [e, ...e.querySelectorAll("p, li, code, .katex-html")])
     .filter((e) => {
         const box = e.getBoundingClientRect(), edge = group.getBoundingClientRect();
-        const scrolls = e.closest("pre, div.math, .pst-scrollable-table-container");
+        const scrolls = e.closest("pre, .katex-display, .pst-scrollable-table-container");
         return !box.width || !box.height
             || (!scrolls && (box.right > edge.right + 1 || box.right > innerWidth + 1));
     }).map((e) => e.outerHTML.slice(0, 160))"""
@@ -30,7 +30,7 @@ SHOWN = """(option) => {
         right: option.matches(".ln-right"),
         live: reason.getAttribute("aria-live"),
         text: seen(reason) ? reason.innerText : "",
-        formulas: reason.querySelectorAll("mjx-container").length,
+        formulas: reason.querySelectorAll(".katex").length,
         shown: all.filter(seen).length,
         own: all.filter((e) => seen(e) && option.contains(e)).length,
     };
@@ -58,8 +58,8 @@ def focus_is_visible(field: Locator) -> bool:
 
 
 @pytest.mark.holding("ln-question")
-def test_every_reason_is_reached_by_keyboard_with_the_network_cut(path, visit):
-    seen = visit().go(path)
+def test_every_reason_is_reached_by_keyboard_with_the_network_cut(path, touch):
+    seen = touch(path, "light", 1280)
     page = seen.page
     page.context.set_offline(True)
     asked = len(seen.requests)
@@ -88,9 +88,9 @@ def test_every_reason_is_reached_by_keyboard_with_the_network_cut(path, visit):
 
 
 @pytest.mark.holding("ln-question")
-def test_every_reason_fits_a_phone(path, visit):
+def test_every_reason_fits_a_phone(path, touch):
     """Whether its colours can be read is asked of each page: ``test_axe_finds_nothing_serious``."""
-    seen = visit("dark", 390).go(path)
+    seen = touch(path, "dark", 390)
     for group in groups(seen.page):
         for option in group.locator(".ln-option").all():
             option.locator("label").click()
@@ -101,9 +101,8 @@ def test_every_reason_fits_a_phone(path, visit):
 
 
 @pytest.mark.holding("ln-question")
-def test_a_question_works_without_javascript(path, visit):
-    seen = visit(javascript=False)
-    seen.page.goto(f"{seen.base}/{path}")
+def test_a_question_works_without_javascript(path, opened):
+    seen = opened.without_javascript(path)
     for group in groups(seen.page):
         expect(group.locator(".ln-reason-text:visible")).to_have_count(0)
         group.locator("label").first.click()

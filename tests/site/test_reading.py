@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 import nbformat
 import pytest
@@ -14,28 +15,110 @@ from playwright.sync_api import expect
 CHAPTER = "ln-badges"
 
 
+def found(page) -> list[str]:
+    """Where the search's hits lead, the best first."""
+    expect(page.locator("#ln-search-says")).to_have_text(re.compile(r"\d+ places?|Nothing"))
+    return [a.get_attribute("href") for a in page.locator("#search-results a").all()]
+
+
 def test_the_search_dialog_finds_a_word(visit):
     seen = visit().go("index.html")
     seen.page.keyboard.press("Control+k")
     seen.page.locator("#pst-search-dialog input[name=q]").fill("licences")
     seen.page.keyboard.press("Enter")
     seen.page.wait_for_url("**/search.html?q=licences*")
-    hits = seen.page.locator("#search-results ul.search a")
-    expect(hits.first).to_be_visible()
-    assert any("data-and-licences.html" in a.get_attribute("href") for a in hits.all())
+    assert any("data-and-licences.html" in address for address in found(seen.page))
     assert seen.errors == [] and seen.foreign == []
 
 
-def test_the_search_ranks_a_chapter_above_the_glossary(visit):
-    page = visit().go("search.html?q=attention+scoring").page
-    expect(page.locator("#search-results ul.search a").first).to_have_attribute(
-        "href", re.compile("chapters/attention/scoring.html")
-    )
+@pytest.mark.parametrize(
+    ("query", "pages"),
+    [
+        ("dropout", ["alexnet"]),
+        ("why 1x1", ["nin", "googlenet"]),
+        ("1×1", ["nin", "googlenet"]),
+        ("n-gram", ["bleu"]),
+        ("skip connection", ["resnet"]),
+        ("BN", ["batchnorm"]),
+        ("感受野", ["receptive-field"]),
+        ("attention scoring", ["scoring"]),
+        ("receptive feild", ["receptive-field"]),  # one letter wrong, or two changed places
+        ("dropuots", ["alexnet"]),
+    ],
+)
+def test_the_search_finds_the_page_that_explains_it_first(visit, query, pages):
+    page = visit().go(f"search.html?q={quote(query)}").page
+    assert any(re.search(rf"/{name}\.html", found(page)[0]) for name in pages), found(page)[:5]
+
+
+def test_the_search_takes_whole_words_and_leads_to_the_place(visit):
+    page = visit().go("search.html?q=BN").page
+    hits = found(page)
+    assert any(re.search(r"glossary\.html#term-batch-normalization", each) for each in hits)
+    assert any("#" in each and "batchnorm" in each for each in hits)
+    marked = {mark.inner_text().lower() for mark in page.locator("#search-results mark").all()}
+    assert not re.search("labnotes", " ".join(hits)) and "bn" in marked
+    page.locator("#search-results a").nth(1).click()
+    expect(page.locator(":target").first).to_be_visible()
+
+
+def test_what_a_listing_says_is_not_found(visit):
+    page = visit().go("search.html?q=functools").page
+    assert found(page) == []
 
 
 def test_the_search_says_so_when_nothing_is_found(visit):
     page = visit().go("search.html?q=zyzzyva").page
-    expect(page.locator("#search-results")).to_contain_text("did not match any documents")
+    expect(page.locator("#ln-search-says")).to_contain_text("Nothing was found for “zyzzyva”")
+
+
+def test_a_solution_opens_at_its_title_by_finger_and_key(visit):
+    page = visit("light", 390).go(next(iter(holding("solution")))).page
+    box = page.locator("details.solution").first
+    expect(box.locator("section")).to_be_hidden()
+    box.locator("summary").click()
+    expect(box.locator("section")).to_be_visible()
+    box.locator("summary").press("Enter")
+    expect(box.locator("section")).to_be_hidden()
+    assert "#" not in page.url
+
+
+def test_the_drawer_of_a_page_closes_after_a_tap_and_at_escape(visit):
+    page = visit("light", 390).go(holding(CHAPTER)[0]).page
+    drawer = page.locator("#pst-secondary-sidebar-modal")
+    for leave in (
+        lambda: page.keyboard.press("Escape"),
+        lambda: drawer.locator("a").nth(2).click(),
+    ):
+        page.locator(".secondary-toggle:visible").first.click()
+        expect(drawer).to_be_visible()
+        leave()
+        expect(drawer).to_be_hidden()
+    assert "#" in page.url
+
+
+def test_a_figure_opens_at_full_size_on_a_phone(visit):
+    page = visit("light", 390).go(holding(CHAPTER)[0]).page
+    figure = page.locator("article img[data-least]:visible").first
+    figure.scroll_into_view_if_needed()
+    figure.click()
+    large = page.locator("dialog.ln-zoom img")
+    expect(large).to_be_visible()
+    assert large.bounding_box()["width"] >= 390
+    page.keyboard.press("Escape")
+    expect(large).to_be_hidden()
+
+
+def test_a_wide_table_is_a_row_of_cards_on_a_phone_and_still_a_table(visit):
+    page = visit("light", 390).go("chapters/convnets/lenet.html").page
+    table = page.locator(".ln-cards table").first
+    names = [e.inner_text() for e in table.locator("thead th").all()]
+    cell = table.locator("tbody tr").first.locator("td").nth(1)
+    before = cell.evaluate("e => getComputedStyle(e, '::before').content")
+    assert len(names) > 1 and before != "none" and cell.get_attribute("data-head")
+    assert table.get_attribute("role") == "table" and cell.get_attribute("role") == "cell"
+    page.set_viewport_size({"width": 1280, "height": 900})
+    expect(page.locator(".ln-cards")).to_have_count(0)
 
 
 def test_the_theme_switch_changes_the_theme_and_it_stays(visit):

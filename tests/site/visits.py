@@ -3,8 +3,9 @@
 Opening a page costs seconds, looking at an open one milliseconds. So a page is opened once for
 each theme and width that a test asks for (`SCREENS`); `look` gathers every fact of `FACTS` in that visit, and
 the tests compare facts. **A new check** is one entry in `FACTS` and one test that takes the
-fixture `look`; no page is opened for it. Tests that click, type or break something open a page
-of their own: the fixture `visit`.
+fixture `look`; no page is opened for it. Tests that click and type get the same pages lent, as
+they are after loading: the fixture `touch`. What is left behind otherwise, or breaks something,
+opens a page of its own: the fixture `visit`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from playwright.sync_api import TimeoutError as TooLong
 
 PACKED = {".html", ".css", ".js", ".svg", ".json"}  # what any web server sends compressed
 HEIGHT = 900
+#: Milliseconds. What is expected is there at once; a machine that is busy may take its time.
+PATIENCE = 120_000
 #: How a page is looked at: both themes, a screen and a phone. Each costs a page load.
 SCREENS = (("light", 1280), ("dark", 390))
 
@@ -30,20 +33,45 @@ SCREENS = (("light", 1280), ("dark", 390))
 FACTS = {
     "formulas": """() => ({
         there: document.querySelectorAll(".math").length,
-        set: document.querySelectorAll("mjx-container").length,
-        faulty: document.querySelectorAll("mjx-merror").length,
+        set: document.querySelectorAll(".math .katex").length,
+        faulty: document.querySelectorAll(".katex-error").length,
+        spoken: document.querySelectorAll(".math math").length,
+        cut: [...document.querySelectorAll(".katex-display")].filter((e) =>
+            e.checkVisibility() && e.scrollWidth > e.clientWidth + 1
+            && !e.matches(".ln-more-right, .ln-more-left")).map((e) => e.innerText.slice(0, 80)),
+        smallest: Math.min(...[...document.querySelectorAll(".katex-display > .katex")]
+            .filter((e) => e.checkVisibility()).map((e) => parseFloat(getComputedStyle(e).fontSize))),
     })""",
+    # Pictures whose shape on the page is not their own.
+    "out of shape": """() => [...document.querySelectorAll("article img")].filter((e) => {
+        const box = e.getBoundingClientRect();
+        return e.naturalWidth && box.width && e.checkVisibility()
+            && Math.abs((box.width / box.height) / (e.naturalWidth / e.naturalHeight) - 1) > 0.03;
+    }).map((e) => e.src)""",
+    # Figures that are shown smaller than their smallest letters allow.
+    "too small": """() => [...document.querySelectorAll("article img[data-least]")].filter((e) =>
+        e.checkVisibility() && e.clientWidth && e.clientWidth < 0.97 * e.dataset.least
+    ).map((e) => `${e.clientWidth} of ${e.dataset.least}: ${e.src}`)""",
+    # Tables that go on beyond the edge, with nothing that says so.
+    "tables": """() => [...document.querySelectorAll("article table")].filter((e) => {
+        const box = e.closest(".pst-scrollable-table-container");
+        return e.checkVisibility() && (box ? box.scrollWidth > box.clientWidth + 1
+            && !box.matches(".ln-more-right, .ln-more-left")
+            : e.getBoundingClientRect().right > innerWidth + 1);
+    }).map((e) => e.innerText.slice(0, 80))""",
     "width": "() => document.documentElement.scrollWidth",
     "too wide": """() => [...document.querySelectorAll("main *")].filter((e) => {
-        const scrolls = e.closest("pre, .pst-scrollable-table-container, .math, .output");
+        const scrolls = e.closest(
+            "pre, .pst-scrollable-table-container, .katex-display, .output, .ln-figure");
         return e.getBoundingClientRect().right > innerWidth + 1 && !scrolls;
     }).slice(0, 5).map((e) => e.outerHTML.slice(0, 150))""",
     "badges": '() => document.querySelector(".ln-badges")?.textContent.replace(/\\s+/g, " ")',
     # The icons that are shown: characters of the private use area.
-    "icons": r"""() => [...new Set([...document.querySelectorAll("*")].flatMap((e) =>
-        ["::before", "::after"].map((part) => getComputedStyle(e, part))
-            .filter((style) => !style.fontFamily.includes("MJX"))
-            .flatMap((style) => style.content.match(/[\ue000-\uf8ff]/g) ?? [])))]""",
+    # (Formulas have thousands of elements, and fonts of their own.)
+    "icons": r"""() => [...new Set(
+        [...document.querySelectorAll(":not(.katex, .katex *)")].flatMap((e) =>
+            ["::before", "::after"].flatMap(
+                (part) => getComputedStyle(e, part).content.match(/[\ue000-\uf8ff]/g) ?? [])))]""",
     "icon fonts": r"""() => document.fonts.load('900 16px "Font Awesome 6 Free"', "\uf0c9")
         .then((fonts) => fonts.length)""",
     "explorers": """() => [...document.querySelectorAll(".ln-explorer")].map((place) => ({
@@ -77,23 +105,36 @@ LOADED = """async () => {
 #: Explorers start when they come near; one in a closed box waits, and one that failed never does.
 STARTED = """() => [...document.querySelectorAll(".ln-explorer")]
     .every((e) => e.matches(".ln-explorer-on") || !e.checkVisibility())"""
-OPEN = """() => document.querySelectorAll("details").forEach((box) => { box.open = true; })"""
+OPEN = """() => document.querySelectorAll("details:not([open])").forEach((box) => {
+    box.open = true;
+    box.dataset.opened = "";
+})"""
+#: As the page was when it had been loaded: boxes closed, nothing chosen, at its beginning.
+RESET = """() => {
+    document.querySelectorAll("details[data-opened]").forEach((box) => { box.open = false; });
+    document.querySelectorAll(".ln-question input").forEach((e) => { e.checked = e.defaultChecked; });
+    document.activeElement?.blur();
+    window.scrollTo(0, 0);
+}"""
 #: Boxes that open fade in, and so do themes: axe must see the colours at the end, not on the way.
 SETTLED = """async () => {
     await new Promise(requestAnimationFrame);
     await Promise.all(document.getAnimations().map((a) => a.finished.catch(() => {})));
 }"""
 #: Marks the texts whose contrast axe measures (measuring all takes a quarter of a minute a page):
-#: the first and the last of those that look alike, in themselves and in all that they stand in.
+#: the first and the last of those that look alike, in themselves and in what is behind them.
 MARK_LOOKS = """() => {
     const numbers = new Map();
     const number = (look) => numbers.get(look) ?? (numbers.set(look, numbers.size), numbers.size - 1);
     const grounds = new Map([[null, 0]]);
-    const ground = (e) => {  // a number for the element's ground: its own and those of its ancestors
-        if (!grounds.has(e)) {
+    const ground = (e) => {  // a number for what is behind an element's words: that of its parent,
+        if (!grounds.has(e)) {  // unless it has a ground of its own or may stand over another's
             const s = getComputedStyle(e);
-            grounds.set(e, number([ground(e.parentElement), e.localName, e.getAttribute("class"),
-                s.backgroundColor, s.backgroundImage, s.opacity, s.filter, s.boxShadow].join("|")));
+            const own = [s.backgroundColor, s.backgroundImage, s.opacity, s.filter, s.boxShadow];
+            const through = own.join() == "rgba(0, 0, 0, 0),none,1,none,none"
+                && (s.position == "static" || s.position == "relative");
+            grounds.set(e, through ? ground(e.parentElement) : number(
+                [ground(e.parentElement), e.localName, e.getAttribute("class"), ...own].join("|")));
         }
         return grounds.get(e);
     };
@@ -104,7 +145,7 @@ MARK_LOOKS = """() => {
         if (!words.trim() && !e.matches("input, select, textarea, a[href]")) continue;
         if (!e.checkVisibility({ visibilityProperty: true })) continue;
         const s = getComputedStyle(e);
-        const look = number([ground(e), s.color, s.fontSize, s.fontWeight, s.textShadow,
+        const look = number([ground(e), e.localName, s.color, s.fontSize, s.fontWeight, s.textShadow,
             s.textIndent, s.clip, e.disabled, words.trim().length > 1].join("|"));
         alike.has(look) ? alike.get(look).push(e) : alike.set(look, [e]);
     }
@@ -115,12 +156,11 @@ MARK_LOOKS = """() => {
 #: Rules on colours look at the marked texts, all others at the whole page. (No file is loaded for
 #: the rules on style sheets and films: they are none of the serious ones.)
 AXE = """async (coloursOnly) => {
-    const common = { resultTypes: ["violations"], preload: false };
-    const colours = ["color-contrast", "link-in-text-block"];
-    const off = Object.fromEntries(colours.map((rule) => [rule, { enabled: false }]));
-    const seen = await axe.run({ include: [["[data-look]"]] }, { ...common, runOnly: colours });
-    const all = coloursOnly ? { violations: [] } : await axe.run("html", { ...common, rules: off });
-    return [...all.violations, ...seen.violations];
+    const colours = { "color-contrast": "[data-look]", "link-in-text-block": "a[href][data-look]" };
+    axe.configure({ rules: Object.entries(colours).map(([id, selector]) => ({ id, selector })) });
+    const options = { resultTypes: ["violations"], preload: false };
+    if (coloursOnly) options.runOnly = Object.keys(colours);
+    return (await axe.run("html", options)).violations;
 }"""
 #: Choose in each question an option with a right answer or a wrong one: one kind in the first, the
 #: third, the fifth question, the other kind in those between.
@@ -142,9 +182,14 @@ class Visit:
     def go(self, path: str) -> Visit:
         """Open a page, wait for its formulas, and scroll through so that all explorers start."""
         self.page.goto(f"{self.base}/{path}")
-        self.page.evaluate("() => window.MathJax?.startup?.promise")
         self.page.evaluate(SCROLL)
         self.page.evaluate(LOADED)
+        return self
+
+    def reset(self, theme: str) -> Visit:
+        """Take back what `looked` and tests have opened and chosen. (Explorers stay as they are.)"""
+        self.page.evaluate(RESET)
+        switch(self.page, theme)
         return self
 
     @property
@@ -157,7 +202,7 @@ class Visit:
         ]
 
     def weight(self) -> dict[str, int]:
-        """Bytes transferred for each file but MathJax, compressed where a server compresses.
+        """Bytes transferred for each file, compressed where a server compresses.
 
         What comes from another host, or is not there, is an error of the page, and weighs nothing.
         """
@@ -166,7 +211,7 @@ class Visit:
             for url in self.requests
             if url.startswith(f"{self.base}/")
         )
-        return {path: transferred(path) for path in paths if "mathjax/" not in path}
+        return {path: transferred(path) for path in paths}
 
     def axe(self, colours_only: bool = False) -> list[str]:
         """What axe-core calls serious or critical, one line for each element."""
@@ -191,6 +236,7 @@ def transferred(path: str) -> int:
 def open_page(context: BrowserContext, base: str, theme: str, width: int) -> Visit:
     """An empty page that writes down errors and requests."""
     new = Visit(context.new_page(), base)
+    new.page.set_default_timeout(PATIENCE)
     new.page.set_viewport_size({"width": width, "height": HEIGHT})
     new.page.emulate_media(color_scheme=theme)
     new.page.on("pageerror", lambda error: new.errors.append(f"uncaught: {error}"))
@@ -218,13 +264,13 @@ def looked(seen: Visit, path: str, axe: bool) -> dict:
     answered, right in one theme and wrong in the other. The theme is switched in the open page;
     then only the rules on colours are run again, for nothing else that axe sees differs.
     ``notebook``: the name of the file that the download button saves, and its text.
-    ``errors`` and ``foreign``: of the whole visit.
+    ``errors`` and ``foreign``: until now.
     """
     page = seen.go(path).page
     try:
-        page.wait_for_function(STARTED, timeout=60_000)
+        page.wait_for_function(STARTED)
     except TooLong:
-        seen.errors.append("an explorer has not started within a minute")
+        seen.errors.append("an explorer does not start")
     found = {name: page.evaluate(fact) for name, fact in FACTS.items()}
     found["weight"] = seen.weight()
     if axe:
@@ -239,4 +285,4 @@ def looked(seen: Visit, path: str, axe: bool) -> dict:
             page.locator("a.ln-download").click()
         file = download.value
         found["notebook"] = file.suggested_filename, file.path().read_text("utf8")
-    return found | {"errors": seen.errors, "foreign": seen.foreign}
+    return found | {"errors": list(seen.errors), "foreign": seen.foreign}

@@ -138,12 +138,7 @@ class PartialConv2d(nn.Module):
 
     def __init__(self, in_channels: int, table: tuple[tuple[int, ...], ...], kernel_size: int):
         super().__init__()
-        for number, row in enumerate(table):
-            if not row or len(set(row)) < len(row) or not set(row) <= set(range(in_channels)):
-                raise ValueError(
-                    f"row {number} of the table is {row}: give one or more different maps, each "
-                    f"from 0 to {in_channels - 1}"
-                )
+        _check_table(table, in_channels)
         self.in_channels, self.out_channels = in_channels, len(table)
         self.table = tuple(map(tuple, table))
         pairs = [(out, into) for out, row in enumerate(table) for into in row]
@@ -151,11 +146,10 @@ class PartialConv2d(nn.Module):
         self.weight = nn.Parameter(torch.empty(len(pairs), kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.empty(len(table)))
         for out, row in enumerate(table):
-            reach = 2.4 / (len(row) * kernel_size**2)
+            reach = 2.4 / (len(row) * kernel_size**2)  # 2.4 over the inputs of a unit
+            drawn = torch.empty(len(row), kernel_size, kernel_size).uniform_(-reach, reach)
             with torch.no_grad():
-                self.weight[self.pairs[0] == out] = torch.empty(
-                    len(row), kernel_size, kernel_size
-                ).uniform_(-reach, reach)
+                self.weight[self.pairs[0] == out] = drawn
                 self.bias[out].uniform_(-reach, reach)
 
     def dense_weight(self) -> torch.Tensor:
@@ -219,7 +213,7 @@ class LeNet5(nn.Module):
 
     References
     ----------
-    LeCun et al. (1998), section II.B; first weights: appendix A.
+    LeCun et al. (1998), section II.B; initialization: appendix A.
     """
 
     def __init__(
@@ -230,24 +224,23 @@ class LeNet5(nn.Module):
         codes: torch.Tensor | None = None,
     ):
         super().__init__()
-        check_positive(num_classes=num_classes, in_channels=in_channels)
-        if output not in ("rbf", "linear"):
-            raise ValueError(f"output is {output!r}: give 'rbf' (the paper's) or 'linear'")
+        _check_lenet5(num_classes, in_channels, output, codes)
         self.c1 = nn.Conv2d(in_channels, 6, 5)
         self.s2 = Subsampling(6)
         self.c3 = PartialConv2d(6, C3_TABLE, 5)
         self.s4 = Subsampling(16)
         self.c5 = nn.Conv2d(16, 120, 5)
         self.f6 = nn.Linear(120, 84)
-        for layer in (self.c1, self.c5, self.f6):
-            _uniform(2.4 / layer.weight[0].numel(), layer.weight, layer.bias)
-        for layer in (self.s2, self.s4):
-            _uniform(2.4 / 4, layer.coefficient, layer.bias)
+        inputs = {self.c1: 25 * in_channels, self.c5: 400, self.f6: 120, self.s2: 4, self.s4: 4}
+        for layer, fan_in in inputs.items():  # of each unit; C3 has drawn its own
+            for parameter in layer.parameters():
+                nn.init.uniform_(parameter, -2.4 / fan_in, 2.4 / fan_in)
         if output == "linear":
             self.output = nn.Linear(84, num_classes)
-            _uniform(2.4 / 84, self.output.weight, self.output.bias)
+            for parameter in self.output.parameters():
+                nn.init.uniform_(parameter, -2.4 / 84, 2.4 / 84)
         else:
-            self.output = Distances(_checked_codes(codes, num_classes))
+            self.output = Distances(digit_codes() if codes is None else codes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         _check_images(x, self.c1.in_channels, 32)
@@ -299,13 +292,7 @@ class LeNet(nn.Module):
         image_size: int = 28,
     ):
         super().__init__()
-        check_positive(num_classes=num_classes, in_channels=in_channels)
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"activation is {activation!r}: give one of {_names(ACTIVATIONS)}")
-        if pooling not in POOLINGS:
-            raise ValueError(f"pooling is {pooling!r}: give one of {_names(POOLINGS)}")
-        if not isinstance(image_size, int) or image_size < 12:
-            raise ValueError(f"image_size is {image_size!r}: give an integer, 12 or more")
+        _check_lenet(num_classes, in_channels, activation, pooling, image_size)
         side = (image_size // 2 - 4) // 2  # after both poolings
         self.image_size = image_size
         self.conv1 = nn.Conv2d(in_channels, 6, 5, padding=2)
@@ -367,24 +354,44 @@ def lenet(
     return LeNet(num_classes, in_channels, activation, pooling, image_size)
 
 
-def _uniform(reach: float, *parameters: nn.Parameter) -> None:
-    for parameter in parameters:
-        nn.init.uniform_(parameter, -reach, reach)
-
-
-def _checked_codes(codes: torch.Tensor | None, num_classes: int) -> torch.Tensor:
-    if codes is None:
-        if num_classes != 10:
+def _check_table(table: tuple[tuple[int, ...], ...], in_channels: int) -> None:
+    for number, row in enumerate(table):
+        if not row or len(set(row)) < len(row) or not set(row) <= set(range(in_channels)):
             raise ValueError(
-                f"there are codes of the 10 digits and num_classes is {num_classes}: give codes of "
-                f"the shape ({num_classes}, 84), or output='linear'"
+                f"row {number} of the table is {row}: give one or more different maps, each "
+                f"from 0 to {in_channels - 1}"
             )
-        return digit_codes()
-    if codes.shape != (num_classes, 84):
+
+
+def _check_lenet5(
+    num_classes: int, in_channels: int, output: str, codes: torch.Tensor | None
+) -> None:
+    check_positive(num_classes=num_classes, in_channels=in_channels)
+    if output not in ("rbf", "linear"):
+        raise ValueError(f"output is {output!r}: give 'rbf' (the paper's) or 'linear'")
+    if output == "linear":
+        return
+    if codes is None and num_classes != 10:
+        raise ValueError(
+            f"there are codes of the 10 digits and num_classes is {num_classes}: give codes of "
+            f"the shape ({num_classes}, 84), or output='linear'"
+        )
+    if codes is not None and codes.shape != (num_classes, 84):
         raise ValueError(
             f"codes are {tuple(codes.shape)}: give one of 84 numbers a class, ({num_classes}, 84)"
         )
-    return codes
+
+
+def _check_lenet(
+    num_classes: int, in_channels: int, activation: str, pooling: str, image_size: int
+) -> None:
+    check_positive(num_classes=num_classes, in_channels=in_channels)
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation is {activation!r}: give one of {_names(ACTIVATIONS)}")
+    if pooling not in POOLINGS:
+        raise ValueError(f"pooling is {pooling!r}: give one of {_names(POOLINGS)}")
+    if not isinstance(image_size, int) or image_size < 12:
+        raise ValueError(f"image_size is {image_size!r}: give an integer, 12 or more")
 
 
 def _check_images(x: torch.Tensor, channels: int, side: int) -> None:

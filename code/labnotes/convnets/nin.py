@@ -60,13 +60,7 @@ def mlpconv(
     torch.Size([1, 96, 32, 32])
     """
     channels = [channels] * 3 if isinstance(channels, int) else list(channels)
-    if len(channels) != 3:
-        raise ValueError(
-            f"channels is {channels}: give three numbers, one for each convolution, or one for all"
-        )
-    check_positive(in_channels=in_channels, kernel_size=kernel_size, stride=stride)
-    for number in channels:
-        check_positive(channels=number)
+    _check_mlpconv(in_channels, channels, kernel_size, stride)
     first, second, third = channels
     layers = [
         nn.Conv2d(in_channels, first, kernel_size, stride=stride, padding=padding),
@@ -212,7 +206,7 @@ def nin_small(
 
 
 def _initialise(model: nn.Module) -> None:
-    """Normal weights of variance 2/fan_in (He et al., 2015) and no bias.
+    """Initialization: normal weights of variance 2/fan_in (He et al., 2015) and no bias.
 
     The paper's deviation of 0.05 serves its widths; this keeps the signal's size at any.
     """
@@ -220,3 +214,13 @@ def _initialise(model: nn.Module) -> None:
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
+
+
+def _check_mlpconv(in_channels: int, channels: list[int], kernel_size: int, stride: int) -> None:
+    if len(channels) != 3:
+        raise ValueError(
+            f"channels is {channels}: give three numbers, one for each convolution, or one for all"
+        )
+    check_positive(in_channels=in_channels, kernel_size=kernel_size, stride=stride)
+    for number in channels:
+        check_positive(channels=number)

@@ -37,6 +37,13 @@ def windows(x: torch.Tensor, size: int, stride: int, padding: int, fill: float) 
     ValueError
         If `x` has another number of axes, a number is out of range, or no window fits.
     """
+    _check_windows(x, size, stride, padding)
+    padded = F.pad(x, [padding] * 4, value=fill)
+    cut = padded.unfold(2, size, stride).unfold(3, size, stride)  # (b, c, oh, ow, size, size)
+    return cut.flatten(4)
+
+
+def _check_windows(x: torch.Tensor, size: int, stride: int, padding: int) -> None:
     if x.dim() != 4:
         raise ValueError(f"x has the shape {tuple(x.shape)}: give (batch, channels, height, width)")
     if size < 1 or stride < 1:
@@ -51,9 +58,6 @@ def windows(x: torch.Tensor, size: int, stride: int, padding: int, fill: float) 
             f"no window of {size} fits into {x.shape[2]}x{x.shape[3]} padded by {padding}: give a "
             "smaller one"
         )
-    padded = F.pad(x, [padding] * 4, value=fill)
-    cut = padded.unfold(2, size, stride).unfold(3, size, stride)  # (b, c, oh, ow, size, size)
-    return cut.flatten(4)
 
 
 def max_pool2d(
@@ -87,7 +91,7 @@ def avg_pool2d(
 class BlurPool2d(nn.Module):
     """Blur each map with the binomial kernel (1, 2, 1), then keep every second position.
 
-    No learned parameters. Edges are reflected, so a constant map keeps its value.
+    No learned parameters. Edges are not filled with zeros, so a constant map keeps its value.
 
     Parameters
     ----------
@@ -95,6 +99,14 @@ class BlurPool2d(nn.Module):
         Of the input and of the output.
     stride
         The step between the positions that are kept.
+    padding_mode
+        What continues a map beyond its edge: "reflect", or "circular" for the opposite edge, or
+        "replicate".
+
+    Raises
+    ------
+    ValueError
+        If the padding mode is another.
 
     References
     ----------
@@ -106,16 +118,23 @@ class BlurPool2d(nn.Module):
     torch.Size([1, 3, 4, 4])
     """
 
-    def __init__(self, channels: int, stride: int = 2):
+    def __init__(self, channels: int, stride: int = 2, padding_mode: str = "reflect"):
         super().__init__()
-        self.channels, self.stride = channels, stride
+        _check_padding_mode(padding_mode)
+        self.channels, self.stride, self.padding_mode = channels, stride, padding_mode
         line = torch.tensor([1.0, 2.0, 1.0]) / 4
         kernel = torch.outer(line, line).expand(channels, 1, 3, 3)  # one for each channel
         self.register_buffer("kernel", kernel.contiguous(), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        padded = F.pad(x, [1, 1, 1, 1], mode="reflect")
+        padded = F.pad(x, [1, 1, 1, 1], mode=self.padding_mode)
         return F.conv2d(padded, self.kernel, stride=self.stride, groups=self.channels)
+
+
+def _check_padding_mode(padding_mode: str) -> None:
+    known = ("reflect", "circular", "replicate")
+    if padding_mode not in known:
+        raise ValueError(f"padding_mode is {padding_mode!r}: give one of {', '.join(known)}")
 
 
 class SpatialTransformer(nn.Module):

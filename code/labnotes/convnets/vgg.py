@@ -67,9 +67,7 @@ def vgg_block(
     >>> vgg_block(2, 3, 64)(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 64, 16, 16])
     """
-    check_positive(num_convs=num_convs, in_channels=in_channels, out_channels=out_channels)
-    if last_kernel not in (1, 3):
-        raise ValueError(f"last_kernel is {last_kernel!r}: give 3, or 1 as in configuration C")
+    _check_block(num_convs, in_channels, out_channels, last_kernel)
     layers: list[nn.Module] = []
     for number in range(num_convs):
         kernel = last_kernel if number == num_convs - 1 else 3
@@ -106,8 +104,7 @@ def make_features(
     ValueError
         If the configuration is not one of these.
     """
-    if config not in CONFIGS:
-        raise ValueError(f"config is {config!r}: give one of {', '.join(map(repr, CONFIGS))}")
+    _check_config(config)
     layers: list[nn.Module] = []
     for number, (count, out_channels) in enumerate(zip(CONFIGS[config], channels, strict=True)):
         kernel = 1 if config == "C" and count == 3 else 3
@@ -151,7 +148,7 @@ class VGG(nn.Module):
 
     References
     ----------
-    Simonyan & Zisserman (2015), table 1; torchvision.models.vgg for the first weights.
+    Simonyan & Zisserman (2015), table 1; torchvision.models.vgg for the initialization.
     """
 
     def __init__(
@@ -187,7 +184,7 @@ class VGG(nn.Module):
 
 
 def _initialise(model: nn.Module) -> None:
-    """torchvision's first weights. Batch normalization has 1 and 0 already."""
+    """torchvision's initialization. Batch normalization has 1 and 0 already."""
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
@@ -292,11 +289,7 @@ def vgg_small(
     >>> vgg_small(config="E")(torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 10])
     """
-    check_positive(num_classes=num_classes, in_channels=in_channels, width=width)
-    if not isinstance(image_size, int) or image_size < 8:
-        raise ValueError(
-            f"image_size is {image_size!r}: give at least 8 pixels, for three poolings"
-        )
+    _check_small(image_size, num_classes=num_classes, in_channels=in_channels, width=width)
     channels = tuple(width * c // 64 for c in CHANNELS)
     model = VGG(
         make_features(config, in_channels, channels, batch_norm, pools=3),
@@ -342,17 +335,7 @@ def grow_from(deep: VGG, shallow: VGG, convolutions: int = 4) -> list[str]:
     targets, sources = _places(deep), _places(shallow)
     chosen = [name for name in sources if name.startswith("conv")][:convolutions]
     chosen += [name for name in sources if name.startswith("fc")]
-    for name in chosen:
-        if name not in targets:
-            raise ValueError(
-                f"the deep net has no {name}: give a net with at least the shallow one's layers"
-            )
-        for to, of in zip(targets[name], sources[name]):
-            if to.weight.shape != of.weight.shape:
-                raise ValueError(
-                    f"{name} has weights of {tuple(of.weight.shape)} in the shallow net and "
-                    f"{tuple(to.weight.shape)} in the deep one: give nets of equal width and classes"
-                )
+    _check_places(chosen, targets, sources)
     for name in chosen:
         for to, of in zip(targets[name], sources[name]):
             to.load_state_dict(of.state_dict())
@@ -409,41 +392,27 @@ def fully_convolutional(model: nn.Module) -> nn.Sequential:
     >>> net(torch.zeros(1, 1, 24, 24)).shape, net(torch.zeros(1, 1, 40, 32)).shape
     (torch.Size([1, 10, 1, 1]), torch.Size([1, 10, 3, 2]))
     """
-    features, classifier = getattr(model, "features", None), getattr(model, "classifier", None)
-    if not isinstance(features, nn.Sequential) or not isinstance(classifier, nn.Sequential):
-        raise ValueError(
-            f"{type(model).__name__} has no features and classifier of type nn.Sequential: "
-            "give a VGG, or a net of that form"
-        )
-    channels = next(m.out_channels for m in reversed(features) if isinstance(m, nn.Conv2d))
+    _check_parts(model)
+    convolutions = [m for m in model.features if isinstance(m, nn.Conv2d)]
+    channels = convolutions[-1].out_channels  # of the map that the first linear layer reads
     layers: list[nn.Module] = []
-    for layer in classifier:
+    for layer in model.classifier:
         if isinstance(layer, nn.Linear):
             layer = _as_convolution(layer, channels)
             channels = layer.out_channels
         layers.append(copy.deepcopy(layer))
-    parts = OrderedDict(features=copy.deepcopy(features), classifier=nn.Sequential(*layers))
+    parts = OrderedDict(features=copy.deepcopy(model.features), classifier=nn.Sequential(*layers))
     return nn.Sequential(parts).train(model.training)
 
 
 def _as_convolution(linear: nn.Linear, channels: int) -> nn.Conv2d:
     """A convolution with the weights of `linear`, which reads a flattened square map."""
     side = math.isqrt(linear.in_features // channels)
-    if channels * side * side != linear.in_features:
-        raise ValueError(
-            f"a linear layer reads {linear.in_features} numbers, which is no square map of "
-            f"{channels} channels: its kernel would have no size"
-        )
-    conv = nn.Conv2d(
-        channels,
-        linear.out_features,
-        side,
-        bias=linear.bias is not None,
-        device=linear.weight.device,
-        dtype=linear.weight.dtype,
-    )
+    _check_side(side, linear.in_features, channels)
+    bias = linear.bias is not None
+    conv = nn.Conv2d(channels, linear.out_features, side, bias=bias).to(linear.weight)
     conv.weight.copy_(linear.weight.reshape(-1, channels, side, side))
-    if linear.bias is not None:
+    if bias:
         conv.bias.copy_(linear.bias)
     return conv
 
@@ -486,3 +455,53 @@ def vgg16_bn(num_classes: int = 1000, in_channels: int = 3, *, dropout: float = 
 def vgg19_bn(num_classes: int = 1000, in_channels: int = 3, *, dropout: float = 0.5) -> VGG:
     """Configuration E with batch normalization. Parameters as for :func:`vgg`."""
     return vgg(num_classes, in_channels, config="E", dropout=dropout, batch_norm=True)
+
+
+def _check_block(num_convs: int, in_channels: int, out_channels: int, last_kernel: int) -> None:
+    check_positive(num_convs=num_convs, in_channels=in_channels, out_channels=out_channels)
+    if last_kernel not in (1, 3):
+        raise ValueError(f"last_kernel is {last_kernel!r}: give 3, or 1 as in configuration C")
+
+
+def _check_config(config: str) -> None:
+    if config not in CONFIGS:
+        raise ValueError(f"config is {config!r}: give one of {', '.join(map(repr, CONFIGS))}")
+
+
+def _check_small(image_size: int, **numbers: int) -> None:
+    check_positive(**numbers)
+    if not isinstance(image_size, int) or image_size < 8:
+        raise ValueError(
+            f"image_size is {image_size!r}: give at least 8 pixels, for three poolings"
+        )
+
+
+def _check_places(chosen: list[str], targets: dict, sources: dict) -> None:
+    for name in chosen:
+        if name not in targets:
+            raise ValueError(
+                f"the deep net has no {name}: give a net with at least the shallow one's layers"
+            )
+        for to, of in zip(targets[name], sources[name]):
+            if to.weight.shape != of.weight.shape:
+                raise ValueError(
+                    f"{name} has weights of {tuple(of.weight.shape)} in the shallow net and "
+                    f"{tuple(to.weight.shape)} in the deep one: give nets of equal width and classes"
+                )
+
+
+def _check_parts(model: nn.Module) -> None:
+    parts = (getattr(model, "features", None), getattr(model, "classifier", None))
+    if not all(isinstance(part, nn.Sequential) for part in parts):
+        raise ValueError(
+            f"{type(model).__name__} has no features and classifier of type nn.Sequential: "
+            "give a VGG, or a net of that form"
+        )
+
+
+def _check_side(side: int, in_features: int, channels: int) -> None:
+    if channels * side * side != in_features:
+        raise ValueError(
+            f"a linear layer reads {in_features} numbers, which is no square map of "
+            f"{channels} channels: its kernel would have no size"
+        )

@@ -214,7 +214,7 @@ def train(
     epochs, batch_size, lr
         Instead of the recipe's. The batch is that of all processes together.
     precision, seed, progress
-        As for :func:`labnotes.train.fit`; the seed is that of the first weights too.
+        As for :func:`labnotes.train.fit`; the seed is that of the initialization too.
     resume
         Go on from the folder's checkpoint, if it has one.
 

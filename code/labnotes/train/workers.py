@@ -38,7 +38,7 @@ def images(n: int) -> tuple[Tensor, Tensor]:
 
 
 def net(norm: bool = False, dropout: float = 0.0) -> nn.Sequential:
-    """A small network, always with the same first weights."""
+    """A small network, always with the same initialization."""
     torch.manual_seed(0)
     return nn.Sequential(
         nn.Conv2d(1, 8, 3, stride=2, padding=1),  # (batch, 8, 14, 14)

@@ -18,14 +18,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..keys import Chapter, chapters
-from . import run, stored
+from . import Refused, run, stored, tagged
 
 
 def state(root: Path, chapter: Chapter) -> str:
     """ "missing", "stale" (made by earlier code) or "fresh"; "" where nothing is to be recorded."""
-    if not stored.recording(chapter):
+    if not tagged.recording(chapter):
         return ""
-    record = stored.load(root, stored.name_of(chapter))
+    record = stored.load(root, tagged.name_of(chapter))
     if record is None:
         return "missing"
     return "stale" if stored.is_stale(record, chapter, root / "code") else "fresh"
@@ -36,11 +36,11 @@ def make(root: Path, chapter: Chapter) -> stored.Record:
 
     Raises
     ------
-    stored.Refused
+    Refused
         If the run fails, or leaves something that may not be kept. An earlier record is then as it
         was.
     """
-    name, job = stored.name_of(chapter), stored.job(chapter, root)
+    name, job = tagged.name_of(chapter), tagged.job(chapter, root)
     work = root / "_build" / "records" / name
     work.mkdir(parents=True, exist_ok=True)
     with alone(work, name) as lock:
@@ -55,7 +55,7 @@ def make(root: Path, chapter: Chapter) -> stored.Record:
             env, lock_too = environment(root), [lock.fileno()]
             done = subprocess.run(command, cwd=work, env=env, pass_fds=lock_too)
             if done.returncode:
-                raise stored.Refused(f"no record of {name}: its run ended with {done.returncode}")
+                raise Refused(f"no record of {name}: its run ended with {done.returncode}")
         record = stored.store(
             root, json.loads((work / "result.json").read_text()), work / "weights"
         )
@@ -87,7 +87,7 @@ def alone(work: Path, name: str):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise stored.Refused(f"{name} is being recorded by another process") from error
+            raise Refused(f"{name} is being recorded by another process") from error
         yield lock
 
 
@@ -99,7 +99,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     root = args.root.resolve()
     try:
-        found = {stored.name_of(c): c for c in chapters(root)}
+        found = {tagged.name_of(c): c for c in chapters(root)}
         states = {name: found_ for name, c in found.items() if (found_ := state(root, c))}
         if args.list:
             print("\n".join(f"{states[name]:8} {name}" for name in states))
@@ -112,7 +112,7 @@ def main(argv: list[str] | None = None) -> int:
         for name in names:
             made = make(root, found[name]).made
             print(f"recorded {name}: {made['machine']}, {made['seconds']:.0f} s", flush=True)
-    except (stored.Refused, ValueError) as error:
+    except (Refused, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

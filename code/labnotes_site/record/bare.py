@@ -17,7 +17,7 @@ from pathlib import Path
 from labnotes.data import catalog
 
 from ..keys import Chapter, chapters
-from . import stored
+from . import Refused, stored, tagged
 from .__main__ import state
 from .run import write
 
@@ -52,7 +52,7 @@ def by_worth(root: Path, found: list[Chapter]) -> list[Chapter]:
     """
 
     def worth(chapter: Chapter) -> tuple[int, bool]:
-        record = stored.load(root, stored.name_of(chapter))
+        record = stored.load(root, tagged.name_of(chapter))
         on_a_card = record is not None and record.made["device"] != "cpu"
         order = {"missing": 0, "stale": 1, "fresh": 3 if on_a_card else 2, "": 3}
         gpu = chapter.notebook.metadata.get("labnotes", {}).get("gpu", False)
@@ -66,17 +66,17 @@ def pack(root: Path, names: list[str], data: list[str], python: str) -> Path:
 
     Raises
     ------
-    stored.Refused
+    Refused
         If a chapter has nothing to record, a data set is not here, or all is larger than 64 MiB.
     """
-    found = {stored.name_of(c): c for c in chapters(root)}
+    found = {tagged.name_of(c): c for c in chapters(root)}
     wanted = [found[n] for n in names] if names else by_worth(root, list(found.values()))
     target = root / "_build" / "gpu"
     for part in ("jobs", "data", "wheels"):  # what an unfinished run has left stays
         shutil.rmtree(target / part, ignore_errors=True)
         (target / part).mkdir(parents=True)
     for i, chapter in enumerate(wanted, 1):
-        job = stored.job(chapter, root)
+        job = tagged.job(chapter, root)
         write(target / "jobs" / f"{i:02}-{job['chapter'].replace('/', '-')}.json", job)
         print(f"{i:3} {job['chapter']}")
     for name in data:
@@ -91,7 +91,7 @@ def copy_data(name: str, target: Path) -> None:
     """Copy a data set's files as a cache holds them."""
     found, dataset = catalog.locate(name), catalog.entry(name)
     if found is None:
-        raise stored.Refused(f"{name} is not here: run `labnotes data get {name}`")
+        raise Refused(f"{name} is not here: run `labnotes data get {name}`")
     for path in found.paths.values():
         folder = next(f for _, f in catalog.places(dataset) if path.is_relative_to(f))
         copy = target / dataset.folder / path.relative_to(folder)
@@ -106,7 +106,7 @@ def get_wheels(target: Path, pins: Path, python: str) -> None:
     command += ["--implementation", "cp", "--python-version", python]
     command += [word for system in SYSTEMS for word in ("--platform", system)]
     if subprocess.run([*command, *NEEDED]).returncode:
-        raise stored.Refused("pip could not download the wheels: see above")
+        raise Refused("pip could not download the wheels: see above")
     for wheel in target.glob("*.whl"):
         if wheel.name.lower().startswith(tuple(f"{name}-" for name in NOT_BROUGHT)):
             wheel.unlink()
@@ -127,7 +127,7 @@ def check_size(root: Path, target: Path) -> None:
     if total > MOST:
         large = sorted(sizes, key=sizes.get, reverse=True)[:3]
         named = ", ".join(f"{f.relative_to(root)} ({sizes[f] / 2**20:.1f} MiB)" for f in large)
-        raise stored.Refused(
+        raise Refused(
             f"{total:,} bytes are to travel, and {MOST:,} may: name fewer data sets. "
             f"The largest files: {named}"
         )
@@ -147,7 +147,7 @@ def take(root: Path, folder: Path) -> list[str]:
     for archive in sorted(folder.glob("*.tar.gz")):
         with tarfile.open(archive) as packed:
             packed.extractall(work, filter="data")
-    found = {stored.name_of(c): c for c in chapters(root)}
+    found = {tagged.name_of(c): c for c in chapters(root)}
     kept = []
     for result in sorted(work.glob("*/result.json")):
         content = json.loads(result.read_text("utf8"))
@@ -180,10 +180,10 @@ def main(argv: list[str] | None = None) -> int:
         if args.command == "take":
             return 0 if take(root, args.folder) else 1
         names = [n.removeprefix("chapters/") for n in args.chapter]
-        if unknown := set(names) - {stored.name_of(c) for c in chapters(root)}:
+        if unknown := set(names) - {tagged.name_of(c) for c in chapters(root)}:
             parser.error(f"no chapter {', '.join(sorted(unknown))}")
         print(f"packed in {pack(root, names, args.data, args.python)}")
-    except (stored.Refused, ValueError) as error:
+    except (Refused, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

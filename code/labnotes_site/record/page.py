@@ -15,7 +15,7 @@ from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
 from ..keys import Chapter
-from . import stored
+from . import Refused, stored, tagged
 from .stored import Record
 
 LOG = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class ShowRecords(SphinxTransform):
             node
             for node in self.document.findall(nodes.container)
             if node.get("nb_element") == "cell_code"
-            and stored.TAG in node["cell_metadata"].get("tags", [])
+            and tagged.TAG in node["cell_metadata"].get("tags", [])
         ]
         if not cells:
             return
@@ -44,8 +44,8 @@ class ShowRecords(SphinxTransform):
         path = Path(self.env.doc2path(self.env.docname))
         chapter = Chapter(self.env.docname, path, myst_nb_reader_plugin(str(path)))
         try:
-            record = stored.load(root, stored.name_of(chapter))
-        except stored.Refused as error:
+            record = stored.load(root, tagged.name_of(chapter))
+        except Refused as error:
             LOG.warning("%s", error, location=self.env.docname)
             return
         if record is None:
@@ -191,14 +191,14 @@ def plain(record: Record, outputs: list[dict], stale: bool, metadata: dict) -> s
 
 def plain_cells(root: Path, chapter: Chapter) -> dict[int, str]:
     """The records of a chapter as Markdown, by the number of the cell in the notebook."""
-    record = stored.load(root, stored.name_of(chapter))
+    record = stored.load(root, tagged.name_of(chapter))
     if record is None:
         return {}
     stale = stored.is_stale(record, chapter, root / "code")
     numbers = [
         n
         for n, cell in enumerate(chapter.notebook.cells)
-        if cell.cell_type == "code" and stored.tagged(cell, stored.TAG)
+        if cell.cell_type == "code" and tagged.has_tag(cell, tagged.TAG)
     ]
     cells = chapter.notebook.cells
     return {

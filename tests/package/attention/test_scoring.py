@@ -150,6 +150,11 @@ def test_both_layers_equal_d2ls_on_the_same_weights(d2l, batch, n, m, per_query,
     torch.testing.assert_close(ours.weights, peer.attention_weights)
 
 
+def test_lengths_of_the_cpu_mask_scores_on_another_device():
+    scores = torch.zeros(2, 3, 4, device="meta")
+    assert masked_softmax(scores, torch.tensor([1, 4])).is_meta
+
+
 def test_without_lengths_masked_softmax_is_the_softmax():
     scores = torch.randn(2, 3, 4)
     assert torch.equal(masked_softmax(scores), F.softmax(scores, dim=-1))

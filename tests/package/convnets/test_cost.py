@@ -41,6 +41,11 @@ def test_resnet50_has_the_activations_of_the_literature():
         assert cost(our_resnet50()).activations / 1e6 == pytest.approx(11.1, abs=0.05)
 
 
+def test_counting_prints_nothing(capfd):
+    cost(nn.Sequential(nn.Conv2d(3, 8, 3, padding=1)), (3, 4, 4))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_counting_leaves_the_model_as_it_was():
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)).train()
     before = {k: v.clone() for k, v in model.state_dict().items()}

@@ -56,6 +56,22 @@ def test_the_blur_is_the_binomial_filter_and_keeps_constants():
     )
 
 
+def test_with_circular_edges_the_blur_moves_along_with_every_shift_that_its_stride_divides():
+    torch.manual_seed(0)
+    x, layer = torch.randn(2, 3, 8, 12), BlurPool2d(3, padding_mode="circular")
+    kernel = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16
+    conv = nn.Conv2d(3, 3, 3, 2, 1, groups=3, bias=False, padding_mode="circular")
+    conv.weight.data = kernel.expand(3, 1, 3, 3).clone()
+    torch.testing.assert_close(layer(x), conv(x))
+    torch.testing.assert_close(layer(x.roll(4, 3)), layer(x).roll(2, 3))
+    assert (BlurPool2d(3)(x.roll(4, 3)) - BlurPool2d(3)(x).roll(2, 3)).abs().max() > 1e-3
+
+
+def test_a_blur_with_zeros_at_its_edges_is_refused():
+    with pytest.raises(ValueError, match="padding_mode is 'zeros': give one of reflect, circular"):
+        BlurPool2d(3, padding_mode="zeros")
+
+
 def test_the_blur_has_nothing_to_learn_or_to_save():
     assert not list(BlurPool2d(3).parameters()) and not BlurPool2d(3).state_dict()
 

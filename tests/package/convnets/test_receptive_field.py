@@ -269,6 +269,22 @@ def test_the_window_that_ceil_mode_adds_at_the_end_is_measured_too():
     assert receptive_field_of(pool, 6).interval(2) == (4, 6)
 
 
+def test_max_pooling_by_the_function_alone_is_measured_with_the_function_s_own_defaults():
+    class Bare(nn.Module):
+        def forward(self, x):
+            return torch.max_pool2d(x, 2)
+
+    seen = gradient_support(Bare(), 5, unit=(1, 1)).nonzero()
+    assert seen.tolist() == [[2, 2], [2, 3], [3, 2], [3, 3]]
+    with pytest.raises(ValueError, match="the output map has 2 rows"):  # no ceil_mode
+        gradient_support(Bare(), 5, unit=(2, 2))
+
+
+def test_adaptive_max_pooling_can_be_moved_by_every_pixel_of_its_block():
+    seen = gradient_support(nn.AdaptiveMaxPool2d(3), 9, unit=(0, 2))
+    assert seen[:3, 6:].all() and seen.sum() == 9
+
+
 def test_without_a_unit_the_middle_one_is_measured_where_pooling_pads_too():
     for pool in (nn.MaxPool2d(3, 1, padding=1), nn.MaxPool2d(5, 2, padding=2, ceil_mode=True)):
         middle = [side // 2 for side in pool(torch.zeros(1, 1, 13, 15)).shape[2:]]
@@ -287,6 +303,59 @@ def test_subsampling_by_slices_and_padding_by_hand_are_read_as_well():
     assert receptive_field_of(Slices(), 24, axis=0) == ReceptiveField(4, 6, 0)
     seen = gradient_support(Slices(), 24, unit=(1, 1)).nonzero()
     assert seen.min(dim=0).values.tolist() == [6, 5] and seen.max(dim=0).values.tolist() == [9, 8]
+
+
+class Maps(nn.Module):
+    """A 3x3 convolution, and what a function makes of its map."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.conv, self.function = nn.Conv2d(1, 2, 3, padding=1), function
+
+    def forward(self, x):
+        return self.function(self.conv(x))
+
+
+@pytest.mark.parametrize(
+    ("function", "unit"),
+    [
+        (lambda x: x[:, :, 2:8:2], (1, 5)),
+        (lambda x: x[..., -6:], (4, 2)),
+        (lambda x: x[:, 1:], (4, 5)),
+        (lambda x: F.pad(x, (2, 1)), (4, 5)),
+        (lambda x: F.pad(x, (0, 0, 3, 1)), (6, 5)),
+        (lambda x: torch.cat([x, x], -3), (4, 5)),
+        (lambda x: F.adaptive_avg_pool2d(x, (3, 4)), (1, 2)),
+        (lambda x: F.adaptive_avg_pool2d(x, (9, 1)), (4, 0)),
+        (lambda x: x.mean((2, 3), keepdim=True), (0, 0)),
+        (lambda x: x.mean((-2, -1), keepdim=True), (0, 0)),
+        (lambda x: x.sum((3, 2), keepdim=True), (0, 0)),
+    ],
+)
+def test_what_functions_do_to_a_map_of_9x12_is_read_as_the_gradient_shows_it(function, unit):
+    seen = gradient_support(Maps(function), (9, 12), unit).nonzero()
+    for axis, side in enumerate((9, 12)):
+        first, last = receptive_field_of(Maps(function), (9, 12), axis).interval(unit[axis])
+        inside = (max(first, 0), min(last, side - 1))
+        assert (seen[:, axis].min().item(), seen[:, axis].max().item()) == inside
+
+
+@pytest.mark.parametrize(
+    ("function", "operation"),
+    [
+        (lambda x: torch.cat([x, x]), "cat"),
+        (lambda x: torch.cat([x, x], 2), "cat"),
+        (lambda x: F.adaptive_avg_pool2d(x, (9, 5)), "_adaptive_avg_pool2d"),
+        (lambda x: F.adaptive_avg_pool2d(x, (4, 12)), "_adaptive_avg_pool2d"),
+        (lambda x: x.mean(2), "mean"),
+        (lambda x: x.mean(), "mean"),
+        (lambda x: x.mean((1, 2, 3)), "mean"),
+        (lambda x: x + x[:, :, :1], "add"),
+    ],
+)
+def test_a_function_that_moves_positions_in_another_way_is_refused_by_name(function, operation):
+    with pytest.raises(ValueError, match=f"no rule for the operation aten.{operation}"):
+        receptive_field_of(Maps(function), (9, 12), 0)
 
 
 def test_a_classifier_sees_its_map_through_a_kernel_as_large_as_the_map():
@@ -402,10 +471,17 @@ def test_bad_input_is_named():
             receptive_field_of(net, size)
     with pytest.raises(ValueError, match=r"unit is \(9, 0\), the output map has 6 rows"):
         gradient_support(net, 8, unit=(9, 0))
+    assert gradient_support(net, (8, 10), unit=(5, 7)).sum() == 9  # the last of 6x8
+    for unit in ((5, 8), (6, 7), (-1, 0), (0, -1)):
+        with pytest.raises(ValueError, match="the output map has 6 rows and 8 columns"):
+            gradient_support(net, (8, 10), unit=unit)
     with pytest.raises(ValueError, match=r"returned \(1, 36\): it must return a map"):
         gradient_support(nn.Sequential(net, nn.Flatten()), 8)
     with pytest.raises(ValueError, match=r"torch.uint8 with shape \(1, 8, 8\)"):
         effective_receptive_field(net, torch.zeros(1, 8, 8, dtype=torch.uint8))
+    for images in (torch.zeros(1, 8, 8), torch.zeros(1, 1, 8, 8, dtype=torch.uint8)):
+        with pytest.raises(ValueError, match="give floating point .batch, channels, height, width"):
+            effective_receptive_field(net, images)
     with pytest.raises(ValueError, match="asks max pooling for its indices"):
         gradient_support(nn.MaxPool2d(2, return_indices=True), 8)
     with pytest.raises(ValueError, match="no gradient reaches"):

@@ -63,7 +63,7 @@ def test_names_and_shapes_are_torchvisions(depth):
     assert shapes[0] == shapes[1] and list(shapes[0]) == list(shapes[1])
 
 
-@pytest.mark.parametrize("depth", [18, 34, 50])  # 101 and 152 have more of the same blocks
+@pytest.mark.parametrize("depth", NETS)
 def test_torchvisions_state_dict_gives_torchvisions_logits(depth):
     ours, theirs = pair(depth)
     images = torch.randn(2, 3, 64, 64)

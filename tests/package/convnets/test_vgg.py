@@ -133,7 +133,7 @@ def test_a_block_is_convolutions_with_relu_and_one_pooling():
         torch.testing.assert_close(block(x), F.max_pool2d(h, 2))
 
 
-def test_first_weights_are_torchvisions():
+def test_the_initialization_is_torchvisions():
     torch.manual_seed(0)
     ours = vgg_small(width=32, hidden=256, batch_norm=True)
     for layer in ours.modules():

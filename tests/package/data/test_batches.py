@@ -266,6 +266,21 @@ def test_an_epoch_chosen_inside_a_pass_is_the_next_one():
     assert torch.equal(epoch(batches)[1], epoch(other)[1])
 
 
+def test_a_complete_pass_moves_on_from_its_own_epoch_whatever_was_chosen_meanwhile():
+    images, labels = random_set(25)
+    batches, other = (batches_of(images, labels, augment=random_flip()) for _ in "ab")
+    for (x, y), (u, v) in zip(batches, other, strict=True):
+        batches.set_epoch(5)
+        assert torch.equal(y, v) and torch.equal(x, u)  # the same order, the same mirrored
+    assert batches.state_dict() == other.state_dict() == {"seed": 0, "epoch": 1, "batch": 0}
+
+
+def test_a_place_that_was_loaded_is_the_place_until_the_next_pass_begins():
+    batches, place = batches_of(*random_set(25)), {"seed": 0, "epoch": 2, "batch": 3}
+    batches.load_state_dict(place)
+    assert batches.state_dict() == place
+
+
 def test_an_epoch_chosen_after_a_place_was_loaded_begins_with_its_first_batch():
     images, labels = random_set(25)
     batches, other = batches_of(images, labels), batches_of(images, labels)

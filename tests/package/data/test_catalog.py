@@ -202,7 +202,7 @@ def test_a_bad_mirror_is_refused_and_leaves_nothing(mirror, cache, toy, monkeypa
     start = time.monotonic()
     with pytest.raises(DatasetUnavailable, match=said) as caught:
         catalog.fetch("toy", progress=False)
-    assert time.monotonic() - start < 60  # the mirror that stalls would take ten minutes
+    assert time.monotonic() - start < 300  # the mirror that stalls would take ten minutes
     assert left_over(cache) == []
     message = str(caught.value)
     assert "LABNOTES_DATA: not set" in message and f"{mirror}/{how}/toy.bin" in message

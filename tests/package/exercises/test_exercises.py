@@ -13,6 +13,7 @@ import re
 import symtable
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -221,6 +222,17 @@ def test_the_chapters_stub_is_told_kindly_what_to_do_first(exercise, capsys):
     out = capsys.readouterr().out
     advice = re.search(r'NotImplementedError\(\s*"(.+)"', exercise.stub)[1]
     assert out.startswith(f"○ {exercise.asked}: not written yet. ") and advice in out
+
+
+@pytest.mark.parametrize("exercise", WHOLE)
+def test_a_checker_names_the_function_that_the_reader_wrote(exercise):
+    assert known(exercise.asked)
+    answer = partial(attempt, made(exercise, exercise.solution))
+    calls = [case.call for case in exercises._CHECKERS[exercise.asked](answer)]
+    named = [name for call in calls for name in re.findall(r"(\w+)\(", call)]
+    own = exercise.asked.partition(".")[2]
+    assert exercise.function in named
+    assert own == exercise.function or own not in named
 
 
 # --- faults that any result can have -------------------------------------------------------------

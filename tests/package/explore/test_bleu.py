@@ -44,7 +44,7 @@ def run_js(body, data):
         input=json.dumps(data),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

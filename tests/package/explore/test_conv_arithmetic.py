@@ -26,7 +26,11 @@ def run_js(expression: str, given) -> object:
         f"const given = {json.dumps(given)};\n{SCRIPT}\nconsole.log(JSON.stringify({expression}));"
     )
     done = subprocess.run(
-        ["node", "--input-type=module", "-"], input=code, capture_output=True, text=True, timeout=60
+        ["node", "--input-type=module", "-"],
+        input=code,
+        capture_output=True,
+        text=True,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -52,7 +52,7 @@ def run_js(body: str, data) -> object:
     """
     done = subprocess.run(
         ["node", "--input-type=module", "-e", program],
-        input=json.dumps(data), capture_output=True, text=True, timeout=60, check=False,
+        input=json.dumps(data), capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

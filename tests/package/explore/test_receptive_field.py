@@ -26,7 +26,7 @@ def run_js(expression: str, given) -> object:
         f"console.log(JSON.stringify({expression}));"
     )
     done = subprocess.run(
-        ["node", "--input-type=module", "-e", code], capture_output=True, text=True, timeout=60
+        ["node", "--input-type=module", "-e", code], capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

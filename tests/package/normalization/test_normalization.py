@@ -188,6 +188,21 @@ def test_mode_follows_the_module_and_not_whether_gradients_are_on():
     assert norm.num_batches_tracked == 2 and not torch.allclose(quiet.mean(0), quiet.new_zeros(3))
 
 
+@pytest.mark.parametrize("given", ["running_mean", "running_var"])
+def test_one_running_average_alone_is_not_used(given):
+    x, kept = numbers((4, 3, 2), 0), numbers((3,), 1)
+    for training in (True, False):
+        average = kept.clone()
+        got = batch_norm(x, training=training, **{given: average})
+        torch.testing.assert_close(got, F.batch_norm(x, None, None, training=True))
+        assert torch.equal(average, kept)
+
+
+def test_a_last_axis_of_length_1_is_normalized_to_its_shift_as_torch_does():
+    x, beta = numbers((4, 1), 0), torch.tensor([2.0], dtype=torch.float64)
+    assert torch.equal(layer_norm(x, 1, beta=beta), F.layer_norm(x, (1,), bias=beta))
+
+
 def test_double_backward_works():
     x = numbers((3, 2, 2, 2), 0).requires_grad_()
     for function in (batch_norm, instance_norm, lambda t: group_norm(t, 2)):
@@ -209,6 +224,8 @@ def test_double_backward_works():
         (lambda: InstanceNorm(4)(torch.zeros(2, 3, 2)), "the layer was made for 4 channels"),
         (lambda: group_norm(torch.zeros(2, 6, 2), 4), "num_groups is 4, there are 6 channels"),
         (lambda: GroupNorm(0, 4), "num_groups is 0"),
+        (lambda: GroupNorm(2, 0), "num_channels is 0: give a positive integer"),
+        (lambda: LayerNorm((3, 0)), r"normalized_shape is \(3, 0\)"),
         (lambda: GroupNorm(2, 4)(torch.zeros(2, 6, 2)), "the layer was made for 4 channels"),
         (lambda: layer_norm(torch.zeros(2, 3), 2), r"normalized_shape is \(2,\)"),
         (lambda: LayerNorm(()), r"normalized_shape is \(\)"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from io import StringIO
 from pathlib import Path
@@ -14,7 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import docutils_namespace
 
-from labnotes_site import assets, badges, explorers, generated, notes, outdated
+from labnotes_site import assets, badges, explorers, formulas, generated, notes, outdated, search
 
 ROOT = Path(__file__).parents[3]
 NOTES = """
@@ -71,7 +72,7 @@ CONFIG = {
 
 
 def write_book(root: Path, **pages: str) -> None:
-    """A book at `root` with `pages`, the notes, a glossary and a token MathJax."""
+    """A book at `root` with `pages`, the notes, a glossary and tokens of what npm installs."""
     files = {
         "data/notes.yml": NOTES,
         "data/glossary/start/sums.yml": GLOSSARY,
@@ -79,15 +80,13 @@ def write_book(root: Path, **pages: str) -> None:
         "terms.md": "# Terms\n\n```{terms}\n```\n",
         "_toc.yml": "root: index\nsubtrees:\n- entries:\n  - file: terms\n"
         + "".join(f"  - file: {name}\n" for name in pages),
-        "node_modules/mathjax/package.json": '{"version": "0"}',
-        "node_modules/mathjax/es5/tex-chtml.js": "",
     }
-    for folder in ("output/chtml", "input/tex", "a11y", "sre", "ui"):
-        files[f"node_modules/mathjax/es5/{folder}/x.js"] = ""
     for name, text in (files | {f"{name}.md": text for name, text in pages.items()}).items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf8")
+    if not (root / "node_modules").exists():
+        (root / "node_modules").symlink_to(ROOT / "node_modules")
 
 
 def build(root: Path) -> tuple[Sphinx, str]:
@@ -329,10 +328,24 @@ def test_icons_are_found_escaped_and_literal():
     }
 
 
-def test_a_missing_mathjax_stops_the_build_and_says_what_to_do(tmp_path):
+def test_a_formula_that_is_none_breaks_the_build_and_names_the_place(warnings_of):
+    warnings = warnings_of(sums=GOOD + "\nA slip: $\\frac{1}{2$ and more.\n")
+    assert re.search(r"sums\.md:\d+: .*KaTeX does not understand", warnings), warnings
+
+
+def test_a_formula_has_a_form_for_the_eye_and_one_for_the_ear(tmp_path):
+    tex = r"\frac{a}{b}"
+    set_ = BeautifulSoup(formulas.setter(ROOT / formulas.KATEX).html(tex, True), "lxml")
+    assert set_.select_one("mfrac").get_text(" ", strip=True) == "a b"
+    assert set_.select_one(".katex-html")["aria-hidden"] == "true"
+    assert set_.select_one("annotation").get_text() == tex
+
+
+@pytest.mark.parametrize("part", [formulas.copy_katex, lambda app: search.write(app, None)])
+def test_what_npm_has_not_installed_stops_the_build_and_says_what_to_do(part, tmp_path):
     app = SimpleNamespace(builder=SimpleNamespace(format="html"), srcdir=tmp_path, outdir=tmp_path)
     with pytest.raises(ExtensionError, match="npm ci"):
-        assets.copy_mathjax(app)
+        part(app)
 
 
 def test_seconds_are_told_as_a_reader_says_them():

@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import labnotes.train.checkpoint as checkpoint_module
+import labnotes.train.lock as lock_module
 from labnotes.train import CheckpointError, cosine, fit, step_decay
 from labnotes.train.checkpoint import Checkpoint, read, runs_folder
 
@@ -469,6 +470,57 @@ def test_on_windows_its_own_lock_is_taken(runs, monkeypatch):
         run(epochs=1)
 
 
+def test_a_lock_that_its_last_holder_removed_in_the_meantime_is_made_anew(runs, monkeypatch):
+    runs.mkdir()
+    take, taken = lock_module._take, []
+
+    def as_the_holder_ends(descriptor):
+        if not taken:
+            (runs / "a.lock").unlink()
+        taken.append(descriptor)
+        return take(descriptor)
+
+    monkeypatch.setattr(lock_module, "_take", as_the_holder_ends)
+    lock = lock_module.Lock(runs / "a.lock")
+    assert len(taken) == 2 and (runs / "a.lock").read_text() == str(os.getpid())
+    (runs / "a.lock").unlink()
+    lock.release()  # there is nothing left to remove
+    lock.release()
+
+
+def test_several_processes_look_at_the_clock_every_10th_time(monkeypatch):
+    monkeypatch.setattr(checkpoint_module, "SECONDS", 0.0)
+    with Checkpoint("run", {}, {}) as saved:
+        assert all(saved.due() for _ in range(3))
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(checkpoint_module.distributed, "of_process_0", lambda value: value)
+    with Checkpoint("run", {}, {}) as saved:
+        assert [n for n in range(1, 31) if saved.due()] == [10, 20, 30]
+
+
+def test_a_file_and_its_folder_are_on_the_disk_when_a_save_is_done(runs, monkeypatch):
+    events, opened, replace, sync = [], [], os.replace, os.fsync
+
+    def note_sync(descriptor):
+        opened.append(descriptor)
+        events.append(os.fstat(descriptor).st_ino)
+        sync(descriptor)
+
+    def note_replace(source, target):
+        events.append("renamed")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    with Checkpoint("run", {}, {}) as saved:
+        saved.save()
+    assert events == [(runs / "run.pt").stat().st_ino, "renamed", runs.stat().st_ino]
+    for descriptor in opened:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+
+
 def test_a_failing_run_lets_the_name_go(runs):
     with pytest.raises(Stop):
         run(optimizer=stop_at(3))
@@ -482,11 +534,14 @@ def test_a_failing_run_lets_the_name_go(runs):
 # Other settings
 
 
-def test_a_setting_that_only_the_file_has_is_another_run():
+def test_a_setting_that_only_the_file_or_only_the_run_has_is_another_run():
     with Checkpoint("run", {"a": 1, "b": 2}, {}) as saved:
         saved.save()
     with Checkpoint("run", {"a": 1}, {}) as saved:
         with pytest.raises(CheckpointError, match="b: saved 2, now None"):
+            saved.resume()
+    with Checkpoint("run", {"a": 1, "b": 2, "c": 3}, {}) as saved:
+        with pytest.raises(CheckpointError, match="c: saved None, now 3"):
             saved.resume()
 
 
@@ -581,13 +636,14 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(tmp_path, mo
         run(model=model)
 
 
-def test_a_read_only_folder_is_refused_before_training(monkeypatch):
+def test_a_read_only_folder_is_refused_before_training(monkeypatch, runs):
     def refuse(self, content):
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(Path, "write_bytes", refuse)
     with pytest.raises(CheckpointError, match="Permission denied"):
         run()
+    assert os.listdir(runs) == []  # the name is free again
 
 
 def test_runs_lie_where_labnotes_runs_says_else_on_drive_else_here(monkeypatch, tmp_path):

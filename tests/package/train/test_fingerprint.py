@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset, WeightedRandomS
 import labnotes.train.checkpoint as checkpoint_module
 from labnotes.data import Batches, random_crop, random_flip
 from labnotes.train import CheckpointError, accuracy, fit
-from labnotes.train.fingerprint import facts
+from labnotes.train.fingerprint import data, facts
 
 
 @pytest.fixture(autouse=True)
@@ -180,6 +180,16 @@ def test_a_value_of_the_file_that_a_function_uses_counts(monkeypatch):
         run(step=step_of_the_file)
 
 
+def helped(outputs, targets):
+    return accuracy(outputs, targets) + FACTOR * len(other_activation(outputs))
+
+
+def test_helpers_of_the_same_file_count_and_those_of_others_are_only_named():
+    assert [*facts("f", helped)] == [
+        "f", "f code", "f.FACTOR", "f.other_activation", "f.other_activation code"
+    ]  # fmt: skip
+
+
 def test_comments_names_of_lines_and_places_of_a_function_do_not_count():
     def defined(text):
         space = {}
@@ -203,6 +213,74 @@ def test_objects_that_hold_themselves_have_an_end():
     assert facts("k", Knot(1)) == facts("k", Knot(1)) != facts("k", Knot(2))
     table = np.arange(3)
     assert facts("t", table) == facts("t", table.copy()) != facts("t", table + 1)
+
+
+@pytest.mark.parametrize(
+    ("n", "places"), [(1000, [0, 333, 666, 999]), (5, [0, 1, 2, 4]), (3, [0, 1, 2]), (1, [0])]
+)
+def test_of_a_data_set_a_few_examples_from_end_to_end_are_looked_at(n, places):
+    seen = []
+
+    class Watched(Fixed):
+        def __len__(self):
+            return n
+
+        def __getitem__(self, i):
+            seen.append(i)
+            return super().__getitem__(i)
+
+    found = data("", DataLoader(Watched(), 4))
+    assert sorted({*seen}) == places and found["batches in an epoch"] == -(-n // 4)
+    assert found["data"].startswith(f"{n} (")
+
+
+def test_of_a_large_tensor_some_numbers_count_with_the_first_and_the_last():
+    x = torch.arange(10_000.0).reshape(100, 100)
+    assert facts("x", x) == facts("x", x.clone()) and "float32 (100, 100)" in facts("x", x)["x"]
+    for place in ((0, 0), (99, 99)):
+        other = x.clone()
+        other[place] = -1
+        assert facts("x", other) != facts("x", x)
+
+
+def test_a_long_list_is_one_fact_and_a_short_one_is_told_entry_by_entry():
+    assert [*facts("t", [1] * 33)] == ["t", "t content"]
+    assert facts("t", [1] * 33) != facts("t", [1] * 32 + [2])
+    assert facts("t", [1, "a"]) == {"t": 2, "t.0": 1, "t.1": "a"}
+    assert len(facts("t", [1] * 32)) == 33
+
+
+@pytest.mark.parametrize(("groups", "name"), [(1, "settings. lr"), (2, "group 1 lr")])
+def test_another_rate_is_named_with_its_group_where_there_are_several(groups, name):
+    def optimizer(rate):
+        def build(parameters):
+            one = [{"params": parameters[:1], "lr": 0.1}] * (groups - 1)
+            return torch.optim.SGD([*one, {"params": parameters[groups - 1 :]}], lr=rate)
+
+        return build
+
+    run(optimizer=optimizer(0.1))
+    with pytest.raises(CheckpointError, match=f"{name}: saved 0.1, now 0.2"):
+        run(optimizer=optimizer(0.2))
+
+
+def test_a_loss_that_has_been_trained_meanwhile_is_the_same_run():
+    class Headed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head, self.norm = nn.Linear(3, 3), nn.BatchNorm1d(3, affine=False)
+
+        def forward(self, outputs, targets):
+            return F.cross_entropy(self.norm(self.head(outputs)), targets)
+
+    model, loss = Scaled(), Headed()
+
+    def both(parameters):
+        return torch.optim.SGD([*parameters, *loss.parameters()], lr=0.1)
+
+    first = run(model=model, loss=loss, optimizer=both)
+    assert loss.norm.running_mean.abs().sum() > 0  # it has moved
+    assert run(model=model, loss=loss, optimizer=both) == first
 
 
 def test_a_data_set_without_random_numbers_may_be_read_by_more_workers():

@@ -468,7 +468,7 @@ def test_the_bar_counts_all_steps_and_shows_epoch_and_loss(capfd, monkeypatch):
     monkeypatch.setattr("labnotes.train.progress.Progress.SECONDS", 0.0)
     fit(perceptron(), vectors(), epochs=2, optimizer=sgd, progress=True)
     text = capfd.readouterr().err
-    assert "14/14" in text and "epoch=2/2" in text and "loss=" in text
+    assert "14/14" in text and "epoch=2/2" in text and "loss=" in text and "step" in text
 
 
 # What is refused

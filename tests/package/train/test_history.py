@@ -77,6 +77,17 @@ def test_the_curves_are_the_epochs_in_the_books_colours():
     plt.close("all")
 
 
+def test_the_noisy_steps_stay_behind_the_curves_of_the_epochs():
+    ax = history(epochs=2).plot()
+    steps, epochs = lines(ax)["train, steps"], lines(ax)["train"]
+    assert steps.get_color() == plot.BLUE and steps.get_alpha() < 0.5
+    assert steps.get_linewidth() < epochs.get_linewidth() and epochs.get_alpha() is None
+    assert len(steps.get_xdata()) == 8 and steps.get_xdata()[-1] == 2
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [*lines(ax)]
+    assert all(tick == round(tick) for tick in ax.get_xticks())  # there is no epoch 1.5
+    plt.close("all")
+
+
 def test_it_draws_on_the_axes_it_is_given_and_without_validation():
     figure, ax = plt.subplots()
     assert history(valid=False).plot(ax) is ax

@@ -43,6 +43,13 @@ def test_the_weights_come_back_as_torch_rounds_them_to_half_precision(record_run
         assert found.state_dict()[key].dtype == value.dtype
 
 
+def test_a_run_may_record_several_networks_and_one_of_them_anew(record_run):
+    for name, width in ((NAME, 5), (f"{NAME}-wide", 7), (NAME, 6)):
+        record_weights(name, network(width))
+    assert recorded(NAME, network(6))[0].out_features == 6
+    assert recorded(f"{NAME}-wide", network(7))[0].out_features == 7
+
+
 def test_the_file_is_safetensors_in_half_precision(record_run):
     record_weights(NAME, network())
     with safe_open(record_run / f"{NAME}.safetensors", "pt") as file:

@@ -130,7 +130,7 @@ def test_killed_at_random_steps_and_resumed_the_history_is_the_same_bit_for_bit(
     }
     call = subprocess.run(
         [sys.executable, str(Path(__file__).resolve()), kind, str(seed), "7"],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120,
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert call.returncode == 0, f"seed {seed}: {call.stderr}"
     found = json.loads(call.stdout)
@@ -203,7 +203,7 @@ def test_the_documented_loop_with_two_optimizers_goes_on_bit_for_bit_when_it_is_
     environment = os.environ | {"LABNOTES_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
     call = subprocess.run(
         [sys.executable, str(Path(__file__).resolve()), "two", str(seed), "5"],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240,
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert call.returncode == 0, f"seed {seed}: {call.stderr[-3000:]}"
 

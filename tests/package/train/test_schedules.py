@@ -106,6 +106,30 @@ def test_every_factor_lies_between_0_and_1_whatever_the_length(total, data):
         assert 0 <= schedule(step, total) <= 1
 
 
+@given(total=st.integers(2, 60), rise=st.sampled_from([0.01, 0.3, 0.5]))
+def test_one_cycle_ends_with_its_last_factor_whatever_the_length(total, rise):
+    assert one_cycle(rise=rise, end=0.25)(total - 1, total) == pytest.approx(0.25)
+
+
+def test_the_ends_of_each_range_are_allowed():
+    assert ours(cosine(floor=1), 3) == [1.0] * 3  # as constant
+    assert ours(cosine(floor=0), 2) == ours(cosine(), 2)
+    assert ours(one_cycle(start=1, end=1), 9) == pytest.approx([1.0] * 9)
+    low = ours(one_cycle(start=0, end=0, rise=0.5), 9)
+    assert low[0] == low[-1] == 0 and max(low) > 0.9
+    assert ours(constant(warmup=0.0), 2) == ours(step_decay([0.0], gamma=1), 2) == [1.0] * 2
+
+
+def test_a_factor_of_0_leaves_the_weights_as_they_are(monkeypatch):
+    monkeypatch.setenv("LABNOTES_DEVICE", "cpu")
+    model = torch.nn.Linear(3, 2)
+    before = model.weight.clone()
+    batch = (torch.ones(2, 3), torch.zeros(2, dtype=torch.long))
+    options = {"optimizer": lambda p: SGD(p, lr=0.1), "progress": False}
+    fit(model, [batch], epochs=1, schedule=lambda step, total: 0.0, **options)
+    assert torch.equal(model.weight, before)
+
+
 def test_a_run_shorter_than_its_warmup_still_only_rises():
     factors = ours(cosine(warmup=10), 4)
     assert factors == pytest.approx([1 / 11, 2 / 11, 3 / 11, 4 / 11])

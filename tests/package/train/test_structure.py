@@ -70,6 +70,7 @@ def test_a_batch_may_tell_its_own_size_and_one_that_tells_nothing_counts_once():
     [
         ((torch.zeros(7, 3, 2), torch.zeros(3)), r"\(7, 3, 2\).*\(3,\)"),
         ({"a": torch.zeros(2), "b": [1, 2, 3]}, "type dict"),
+        (((torch.zeros(3), "text"), torch.zeros(2)), "a tuple of 2"),
         ((torch.zeros(2), [picture(0)] * 3), "a list of 3"),
     ],
 )
@@ -161,3 +162,4 @@ def test_a_memory_format_is_given_to_images_of_floats_alone():
     assert moved["images"].is_contiguous(memory_format=torch.channels_last)
     assert moved["mask"].is_contiguous() and moved["rows"].is_contiguous()
     assert move(batch, CPU)["images"] is batch["images"]
+    assert move(moved, CPU)["images"] is moved["images"]  # as it came

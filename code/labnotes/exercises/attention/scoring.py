@@ -52,7 +52,7 @@ def _masked_case(answer: Callable, scores: Tensor, lengths: list[int], hint: str
             for k, s in enumerate(seen):
                 expected[b, q, k] = math.exp(s - max(seen)) / total
     return Case(
-        call=f"masked_softmax({_show(scores)}, torch.tensor({lengths}))",
+        call=f"masked_softmax_of_mine({_show(scores)}, torch.tensor({lengths}))",
         got=answer(scores.clone(), torch.tensor(lengths)),
         expected=expected,
         tolerance=1e-5,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import nn
 
-from labnotes.convnets import vgg
+from labnotes.convnets import vgg, vgg_block
 from labnotes.convnets.vgg import CONFIGS
 from labnotes.exercises import Case, attempt, checker
 
@@ -36,62 +36,68 @@ def parameters(answer: Callable) -> Iterator[Case]:
         )
 
 
-@checker("vgg.as_convolution")
-def as_convolution(answer: Callable) -> Iterator[Case]:
-    """``answer(linear, channels)`` -> nn.Conv2d: the layer that slides `linear` over a larger map.
+@checker("vgg.deepen")
+def deepen(answer: Callable) -> Iterator[Case]:
+    """``answer(block)`` -> nn.Sequential: the block with a convolution more, the same function.
 
-    Expected: the linear layer on the flattened map, and on every window of a larger one.
+    Expected: the outputs of the block itself, which stays as it was.
     """
     draw = torch.Generator().manual_seed(0)
-    for channels, side, outputs in ((1, 2, 1), (2, 3, 4), (5, 1, 3)):
-        linear = nn.Linear(channels * side * side, outputs)
+    for convolutions, inputs, outputs in ((1, 1, 2), (2, 3, 5), (3, 4, 4)):
+        block = vgg_block(convolutions, inputs, outputs)
         with torch.no_grad():
-            for p in linear.parameters():
-                p.copy_(torch.randint(-3, 4, p.shape, generator=draw).float())
-        before = linear.weight.detach().clone()
-        conv = answer(linear, channels)
-        name = f"as_convolution(nn.Linear({linear.in_features}, {outputs}), {channels})"
+            for p in block.parameters():
+                p.copy_(torch.randint(-2, 3, p.shape, generator=draw).float())
+        before = [p.detach().clone() for p in block.parameters()]
+        kinds = [*["Conv2d", "ReLU"] * (convolutions + 1), "MaxPool2d"]
+        call = f"deepen(vgg_block({convolutions}, {inputs}, {outputs}))"
+        deeper = answer(block)
         yield Case(
-            call=f"type(...).__name__, kernel size and padding of {name}",
-            got=(type(conv).__name__, _pair(conv, "kernel_size"), _pair(conv, "padding")),
-            expected=("Conv2d", (side, side), (0, 0)),
-            hint="the kernel is as large as the map that the linear layer reads, without padding",
+            call=f"the layers of {call}",
+            got=_kinds(deeper),
+            expected=kinds,
+            hint="copy the layers of the block, and put a convolution and a ReLU in front of the "
+            "pooling",
         )
-        maps = torch.randint(-3, 4, (2, channels, side, side), generator=draw).float()
+        new = deeper[-3]
+        yield Case(
+            call=f"channels, kernel size and padding of the new convolution in {call}",
+            got=(
+                new.in_channels,
+                new.out_channels,
+                _pair(new, "kernel_size"),
+                _pair(new, "padding"),
+            ),
+            expected=(outputs, outputs, (3, 3), (1, 1)),
+            hint="a 3x3 convolution with padding 1 from all maps of the block to as many",
+        )
+        images = torch.randint(-3, 4, (2, inputs, 6, 8), generator=draw).float()
         with torch.no_grad():
             yield Case(
-                call=f"{name} on a map of {channels} x {side} x {side}, flattened",
-                got=_flat(attempt(conv, maps)),
-                expected=linear(maps.flatten(1)),
+                call=f"{call} on {inputs} x 6 x 8 images",
+                got=attempt(deeper, images),
+                expected=block(images),
                 tolerance=1e-5,
-                hint="flatten puts channel after channel and row after row: reshape the weights to "
-                "(outputs, channels, side, side), and copy the bias",
+                hint="each new map reads one old map through a kernel with a single 1 in its "
+                "middle; the bias is 0",
             )
-            large = torch.randint(-3, 4, (1, channels, side + 1, side + 2), generator=draw).float()
-            windows = [
-                linear(large[:, :, y : y + side, x : x + side].flatten(1))
-                for y in range(2)
-                for x in range(3)
-            ]
-            yield Case(
-                call=f"{name} on a map of {channels} x {side + 1} x {side + 2}",
-                got=attempt(conv, large),
-                expected=torch.stack(windows, -1).reshape(1, outputs, 2, 3),
-                tolerance=1e-5,
-                hint="stride 1: one result for every place of the window",
-            )
+            for p in deeper.parameters():
+                p.zero_()
         yield Case(
-            call=f"the weights of the linear layer after {name}",
-            got=linear.weight.detach().clone(),
-            expected=before,
-            hint="leave the linear layer as it is",
+            call=f"the block's own weights after {call} and training of the result",
+            got=torch.cat([p.detach().flatten() for p in block.parameters()]),
+            expected=torch.cat([p.flatten() for p in before]),
+            hint="copy the layers (copy.deepcopy): two blocks must not share weights",
         )
+
+
+def _kinds(block):
+    """The names of its layers' types; of its own type if it has no layers."""
+    if not isinstance(block, nn.Sequential):
+        return type(block).__name__
+    return [type(layer).__name__ for layer in block]
 
 
 def _pair(layer, name: str):
     value = getattr(layer, name, None)
     return (value, value) if isinstance(value, int) else value
-
-
-def _flat(output):
-    return output.flatten(1) if isinstance(output, torch.Tensor) and output.dim() > 1 else output

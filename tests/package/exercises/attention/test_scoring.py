@@ -1,6 +1,5 @@
 """The checkers of attention/scoring accept right answers and refuse the usual wrong ones."""
 
-import pytest
 import torch
 import torch.nn.functional as F
 
@@ -8,6 +7,8 @@ from labnotes.attention import AdditiveAttention, ScaledDotProductAttention
 from labnotes.attention import masked_softmax as package_softmax
 from labnotes.exercises import check
 from labnotes.exercises.attention.scoring import _additive_case, _back_case, _masked_case
+
+from ..planted import answers
 
 
 def where_softmax(scores, lengths):
@@ -153,31 +154,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name, answer", [(n, a) for n, answers in RIGHT.items() for a in answers])
-def test_a_right_answer_passes(name, answer, capsys):
-    assert check(f"scoring.{name}", answer) is True
-    assert "all" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    "name, wrong",
-    [(n, w) for n, answers in WRONG.items() for w in answers],
-    ids=lambda x: x.replace(" ", "-"),
-)
-def test_a_planted_wrong_answer_fails_and_says_what_was_called(name, wrong, capsys):
-    assert check(f"scoring.{name}", WRONG[name][wrong]) is False
-    out = capsys.readouterr().out
-    assert "✗" in out and name in out and "expected" in out and "hint" in out
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_a_stub_is_told_kindly_that_it_is_not_written_yet(name, capsys):
-    def stub(*args):
-        raise NotImplementedError("Use masked_fill.")
-
-    assert check(f"scoring.{name}", stub) is False
-    out = capsys.readouterr().out
-    assert "not written yet. Use masked_fill." in out and "✗" not in out
+TestAnswers = answers("scoring", RIGHT, WRONG)
 
 
 def test_an_answer_that_spoils_its_input_cannot_spoil_what_is_expected():

@@ -1,5 +1,6 @@
 """The checkers of the chapter convnets/vgg take right answers and no wrong ones."""
 
+import copy
 import math
 
 import pytest
@@ -20,25 +21,29 @@ def vgg_parameters(counts, in_channels, num_classes, bias=True, grid=7):
     return total
 
 
-def as_convolution(linear, channels, side=None, **options):
-    side = side or math.isqrt(linear.in_features // channels)
-    conv = nn.Conv2d(channels, linear.out_features, side, **options)
-    conv.weight.data = linear.weight.data.reshape(-1, channels, side, side).clone()
-    conv.bias.data = linear.bias.data.clone()
-    return conv
+@torch.no_grad()
+def deepen(block, change=None):
+    *layers, pooling = copy.deepcopy(block)
+    channels = layers[0].out_channels
+    conv = nn.Conv2d(channels, channels, 3, padding=1)
+    conv.weight.zero_()
+    conv.bias.zero_()
+    for channel in range(channels):
+        conv.weight[channel, channel, 1, 1] = 1
+    return nn.Sequential(*layers, (change and change(conv)) or conv, nn.ReLU(), pooling)
 
 
 def changed(change):
-    def wrong(linear, channels):
-        conv = as_convolution(linear, channels)
-        return change(conv, linear) or conv
+    def wrong(block):
+        with torch.no_grad():
+            return deepen(block, change)
 
     return wrong
 
 
 def test_right_answers_pass(capsys):
     assert check("vgg.parameters", vgg_parameters)
-    assert check("vgg.as_convolution", as_convolution)
+    assert check("vgg.deepen", deepen)
     assert capsys.readouterr().out.count("✓") == 2
 
 
@@ -47,7 +52,7 @@ def test_stubs_fail_kindly(capsys):
         raise NotImplementedError("write it")
 
     assert not check("vgg.parameters", stub)
-    assert not check("vgg.as_convolution", stub)
+    assert not check("vgg.deepen", stub)
     assert capsys.readouterr().out.count("not written yet") == 2
 
 
@@ -73,41 +78,42 @@ def test_wrong_counts_fail(wrong, capsys):
     assert "✗" in capsys.readouterr().out
 
 
-def transpose(conv, linear):
-    conv.weight.data = conv.weight.data.transpose(2, 3).contiguous()
+def beside_the_middle(conv):
+    conv.weight.copy_(conv.weight.roll(1, 3))
 
 
-def channels_last_order(conv, linear):
-    out, channels, side, _ = conv.weight.shape
-    conv.weight.data = linear.weight.data.reshape(out, side, side, channels).permute(0, 3, 1, 2)
+def all_maps_to_all(conv):
+    conv.weight[:, :, 1, 1] = 1
 
 
-def flipped(conv, linear):
-    conv.weight.data = conv.weight.data.flip(2, 3)
+def shares_weights(block):
+    new = deepen(block)
+    return nn.Sequential(*list(block)[:-1], *list(new)[-3:])
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda linear, channels: linear,
-        lambda linear, channels: None,
-        lambda linear, channels: as_convolution(linear, channels, padding=1),
-        lambda linear, channels: as_convolution(linear, channels, stride=2),
-        lambda linear, channels: nn.Conv2d(channels, linear.out_features, 1),
-        changed(lambda conv, linear: nn.init.zeros_(conv.weight) is None),
-        changed(lambda conv, linear: nn.init.constant_(conv.weight, math.nan) is None),
-        changed(lambda conv, linear: nn.init.zeros_(conv.bias) is None),
-        changed(lambda conv, linear: nn.init.zeros_(linear.weight) is None),
-        changed(transpose),
-        changed(channels_last_order),
-        changed(flipped),
-        changed(lambda conv, linear: conv.double()),
-        lambda linear, channels: nn.Sequential(as_convolution(linear, channels)),
-        lambda linear, channels: lambda x: as_convolution(linear, channels)(x),
-        lambda linear, channels: nn.Conv2d(linear.in_features, linear.out_features, 1),
-        lambda linear, channels: nn.Conv2d(channels, linear.out_features, 7),
+        lambda block: None,
+        lambda block: block,
+        lambda block: copy.deepcopy(block),
+        lambda block: nn.Sequential(*list(deepen(block))[:-1]),  # no pooling
+        lambda block: nn.Sequential(*list(deepen(block))[:-2], block[-1]),  # no ReLU
+        lambda block: nn.Sequential(*list(block), *list(deepen(block))[-3:-1]),  # behind pooling
+        lambda block: nn.Sequential(*list(deepen(block))[-3:]),  # the new layers alone
+        shares_weights,
+        changed(lambda conv: nn.init.zeros_(conv.weight) is None),
+        changed(lambda conv: nn.init.constant_(conv.weight, math.nan) is None),
+        changed(lambda conv: nn.init.constant_(conv.bias, 1.0) is None),
+        changed(lambda conv: conv.reset_parameters()),
+        changed(lambda conv: conv.weight.neg_() is None),
+        changed(beside_the_middle),
+        changed(all_maps_to_all),
+        changed(lambda conv: nn.Conv2d(conv.in_channels, conv.out_channels, 3)),
+        changed(lambda conv: nn.Conv2d(conv.in_channels, conv.out_channels, 1)),
+        changed(lambda conv: conv.double()),
     ],
 )
 def test_wrong_layers_fail(wrong, capsys):
-    assert not check("vgg.as_convolution", wrong)
+    assert not check("vgg.deepen", wrong)
     assert "✗" in capsys.readouterr().out

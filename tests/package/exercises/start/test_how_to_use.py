@@ -1,10 +1,11 @@
 """The checkers of start/how-to-use accept right answers and refuse the usual wrong ones."""
 
-import pytest
 import torch
 import torch.nn.functional as F
 
 from labnotes.exercises import check
+
+from ..planted import answers
 
 
 def broadcast_distances(points, centres):
@@ -108,31 +109,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name, answer", [(n, a) for n, answers in RIGHT.items() for a in answers])
-def test_a_right_answer_passes(name, answer, capsys):
-    assert check(f"how_to_use.{name}", answer) is True
-    assert "all" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    "name, wrong",
-    [(n, w) for n, answers in WRONG.items() for w in answers],
-    ids=lambda x: x.replace(" ", "-"),
-)
-def test_a_planted_wrong_answer_fails_and_says_what_was_called(name, wrong, capsys):
-    assert check(f"how_to_use.{name}", WRONG[name][wrong]) is False
-    out = capsys.readouterr().out
-    assert "✗" in out and name in out and "expected" in out and "hint" in out
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_a_stub_is_told_kindly_that_it_is_not_written_yet(name, capsys):
-    def stub(*args, **kwargs):
-        raise NotImplementedError("Use unsqueeze.")
-
-    assert check(f"how_to_use.{name}", stub) is False
-    out = capsys.readouterr().out
-    assert "not written yet. Use unsqueeze." in out and "✗" not in out
+TestAnswers = answers("how_to_use", RIGHT, WRONG)
 
 
 def test_an_answer_that_spoils_its_input_cannot_spoil_what_is_expected(capsys):

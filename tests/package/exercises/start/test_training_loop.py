@@ -12,6 +12,8 @@ from torch import nn
 from labnotes.exercises import check
 from labnotes.exercises.start.training_loop import _batch, _by_formula, _example_by_example
 
+from ..planted import answers
+
 
 def epoch(model, batches, optimizer, *, clear=True, mode=True, order=None, loss=F.cross_entropy):
     losses = []
@@ -177,36 +179,13 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name, answer", [(n, a) for n, answers in RIGHT.items() for a in answers])
-def test_a_right_answer_passes(name, answer, capsys):
-    assert check(f"training_loop.{name}", answer) is True
-    assert "all" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    "name, wrong",
-    [(n, w) for n, answers in WRONG.items() for w in answers],
-    ids=lambda x: x.replace(" ", "-"),
-)
-def test_a_planted_wrong_answer_fails(name, wrong, capsys):
-    assert check(f"training_loop.{name}", WRONG[name][wrong]) is False
-    assert "✗" in capsys.readouterr().out
+TestAnswers = answers("training_loop", RIGHT, WRONG)
 
 
 def test_a_wrong_answer_is_told_what_was_called_and_what_was_expected(capsys):
     check("training_loop.train_epoch", WRONG["train_epoch"]["never cleared"])
     out = capsys.readouterr().out
     assert "train_epoch(" in out and "expected" in out and "clear the gradient" in out
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_a_stub_is_told_kindly_that_it_is_not_written_yet(name, capsys):
-    def stub(*args):
-        raise NotImplementedError("Clear, forward, backward, step.")
-
-    assert check(f"training_loop.{name}", stub) is False
-    out = capsys.readouterr().out
-    assert "not written yet. Clear, forward" in out and "✗" not in out
 
 
 def test_an_answer_that_spoils_its_input_cannot_spoil_what_is_expected():

@@ -1,0 +1,141 @@
+// What a page does for its reader besides the theme: nothing wide is cut without a sign, tables
+// become cards on a phone, figures open at full size, and boxes that cover the page can be closed.
+(() => {
+  "use strict";
+  const PHONE = matchMedia("(max-width: 600px)");
+  const SCROLLS = ".katex-display, .pst-scrollable-table-container, .ln-figure, div.highlight pre";
+  const SMALLEST = 0.75; // of a formula's usual size
+
+  const MOST_LINES = 40; // that a table's cards may have
+
+  const wide = (e) => e.scrollWidth > e.clientWidth + 1;
+
+  /** A formula that no line break can help is made smaller, down to what is legible. */
+  function fitFormula(box) {
+    box.style.fontSize = "";
+    if (!wide(box)) return;
+    box.style.fontSize = `${Math.max(SMALLEST, (box.clientWidth / box.scrollWidth) * 0.99)}em`;
+  }
+
+  /** A table too wide for a phone: each row a card, its first cell the card's title. */
+  function fitTable(box) {
+    const table = box.querySelector("table");
+    box.classList.remove("ln-cards");
+    if (!table || !PHONE.matches || !wide(box) || table.closest(".ln-syllabus")) return;
+    const heads = [...table.querySelectorAll("thead tr:last-child > *")];
+    const rows = [...table.querySelectorAll("tbody tr, tfoot tr")];
+    if (rows.length * (heads.length - 1) > MOST_LINES) return; // it scrolls, its first column stays
+    const plain = heads.length > 1 && rows.every((row) => row.cells.length === heads.length);
+    if (!plain || table.querySelector("[rowspan], [colspan]")) return;
+    for (const row of rows) {
+      [...row.cells].forEach((cell, i) => (cell.dataset.head = heads[i].innerText.trim()));
+    }
+    // As blocks its parts would be no table any more for a screen reader.
+    table.setAttribute("role", "table");
+    table.querySelectorAll("thead, tbody, tfoot").forEach((e) => e.setAttribute("role", "rowgroup"));
+    table.querySelectorAll("tr").forEach((e) => e.setAttribute("role", "row"));
+    table.querySelectorAll("td").forEach((e) => e.setAttribute("role", "cell"));
+    heads.forEach((e) => e.setAttribute("role", "columnheader"));
+    box.classList.add("ln-cards");
+  }
+
+  /** Its smallest letters set how narrow a figure may get; then it scrolls. */
+  function fitFigure(image) {
+    const least = Number(image.dataset.least);
+    const frame = image.parentElement;
+    const room = frame.closest("figure, .cell_output, .ln-record, article")?.clientWidth ?? innerWidth;
+    const tooNarrow = PHONE.matches && least > room;
+    if (!frame.classList.contains("ln-figure")) {
+      if (!tooNarrow) return;
+      const box = document.createElement("div");
+      box.className = "ln-figure";
+      image.replaceWith(box);
+      box.append(image);
+    }
+    image.style.width = tooNarrow ? `${least}px` : "";
+    image.style.maxWidth = tooNarrow ? "none" : "";
+  }
+
+  /** Fade the edge behind which there is more; what scrolls can be scrolled by key. */
+  function mark(box) {
+    const more = wide(box);
+    box.classList.toggle("ln-more-right", more && box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+    box.classList.toggle("ln-more-left", more && box.scrollLeft > 2);
+    if (more) box.tabIndex = 0;
+    else if (box.tabIndex === 0 && !box.matches("pre")) box.removeAttribute("tabindex");
+    if (more && !box.matches("pre") && !box.ariaLabel) {
+      box.setAttribute("role", "group");
+      box.ariaLabel = "Wide content: scroll sideways";
+    }
+  }
+
+  function fit() {
+    document.querySelectorAll(".katex-display").forEach(fitFormula);
+    document.querySelectorAll(".pst-scrollable-table-container").forEach(fitTable);
+    document.querySelectorAll("img[data-least]").forEach(fitFigure);
+    document.querySelectorAll(SCROLLS).forEach((box) => {
+      if (!box.dataset.watched) box.addEventListener("scroll", () => mark(box), { passive: true });
+      box.dataset.watched = "yes";
+      mark(box);
+    });
+  }
+
+  /** A figure opens at full size, over the page. */
+  function zoom(image) {
+    const dialog = document.createElement("dialog");
+    dialog.className = "ln-zoom";
+    dialog.setAttribute("aria-label", "Figure at full size");
+    const close = document.createElement("button");
+    close.type = "button";
+    close.textContent = "Close";
+    close.onclick = () => dialog.close();
+    const room = document.createElement("div");
+    const large = image.cloneNode();
+    large.removeAttribute("style");
+    large.style.width = `${Math.max(image.naturalWidth, innerWidth)}px`;
+    room.append(large);
+    dialog.append(close, room);
+    dialog.addEventListener("close", () => dialog.remove());
+    document.body.append(dialog);
+    dialog.showModal();
+  }
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("dialog[open] .bd-toc a[href*='#'], dialog[open] .page-toc a");
+    link?.closest("dialog").close();
+    const image = event.target.closest("article img[data-least]");
+    if (image && PHONE.matches && !event.target.closest("a, dialog")) zoom(image);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") document.querySelector("dialog[open]")?.close();
+  });
+  // A link into a closed box opens it.
+  function open() {
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    for (let box = target; box; box = box.parentElement) if (box.localName === "details") box.open = true;
+  }
+  addEventListener("hashchange", open);
+  addEventListener("toggle", fit, { capture: true }); // what was closed had no width
+
+  let last = 0;
+  addEventListener("resize", () => {
+    if (innerWidth !== last) requestAnimationFrame(fit);
+    last = innerWidth;
+  });
+  addEventListener("beforeprint", () => {
+    document.querySelectorAll("details:not([open])").forEach((e) => {
+      e.open = true;
+      e.dataset.printed = "yes";
+    });
+  });
+  addEventListener("afterprint", () => {
+    document.querySelectorAll("details[data-printed]").forEach((e) => {
+      e.open = false;
+      delete e.dataset.printed;
+    });
+  });
+  open();
+  fit();
+  last = innerWidth;
+  document.fonts.ready.then(fit);
+})();
