@@ -1,9 +1,11 @@
-"""What Sphinx and pybtex look up anew at each reference, looked up once: half a minute a build."""
+"""What Sphinx and pybtex look up anew at each reference, looked up once.
+
+References are resolved when all pages have been read, so that nothing changes under them.
+"""
 
 from __future__ import annotations
 
 from functools import cache, lru_cache
-from pathlib import Path
 
 import pybtex.plugin
 from docutils import nodes
@@ -29,12 +31,11 @@ class _Reader:
         return getattr(self.env, name)
 
     def get_doctree(self, docname: str) -> nodes.document:
-        changed = Path(self.env.doctreedir, f"{docname}.doctree").stat().st_mtime_ns
-        return _doctree(self.env, docname, changed)
+        return _doctree(self.env, docname)
 
 
 @lru_cache(maxsize=4)  # nearly all references lead to the page that they stand on
-def _doctree(env: BuildEnvironment, docname: str, changed: int) -> nodes.document:
+def _doctree(env: BuildEnvironment, docname: str) -> nodes.document:
     return env.get_doctree(docname)
 
 

@@ -111,7 +111,7 @@ NETWORKS = {
     "chapters/convnets/googlenet": {"googlenet", "auxiliary", "cost"},
     "chapters/convnets/resnet": {"resnet", "cost"},
     "chapters/convnets/densenet": {"densenet", "resnet", "cost"},
-    "chapters/convnets/pooling": {"pooling", "lenet", "resnet", "cost"},
+    "chapters/convnets/pooling": {"pooling", "lenet", "resnet", "vgg", "cost"},
     "chapters/convnets/batchnorm": set(),
     "chapters/sequences/bleu": set(),
     "chapters/attention/scoring": set(),

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import anywidget
 import traitlets
+
+POINTER = Path(__file__).with_name("pointer.js")
+
+
+def with_pointer(script: Path) -> str:
+    """An explorer's script, before it the function ``pointed`` that several of them use."""
+    return POINTER.read_text("utf8") + script.read_text("utf8")
 
 
 class Explorer(anywidget.AnyWidget):

@@ -393,14 +393,17 @@ class CountReads(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("progress", [False, True])
-def test_no_number_is_read_off_the_device_within_an_epoch(progress):
+def test_no_number_is_read_off_the_device_within_an_epoch(progress, monkeypatch):
+    # The bar reads one twice a second: here never, so that a slow machine changes nothing.
+    monkeypatch.setattr("labnotes.train.progress.Progress.SECONDS", math.inf)
+
     def reads(n):
         data = vectors(n)
         with CountReads() as count:
             fit(perceptron(), data, data, epochs=1, optimizer=sgd, clip_norm=1.0, progress=progress)
         return count.reads
 
-    assert reads(400) <= reads(8) + (2 if progress else 0)  # 50 batches, and 1
+    assert reads(400) <= reads(8)  # 50 batches, and 1
 
 
 @pytest.mark.gpu

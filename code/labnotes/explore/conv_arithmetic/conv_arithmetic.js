@@ -220,8 +220,7 @@ function render({ model, el }) {
     if (row !== model.get("row")) put("row", row);
     if (column !== model.get("column")) put("column", column);
   };
-  output.addEventListener("pointermove", (e) => { if (e.pointerType === "mouse" || e.buttons) point(e); });
-  output.addEventListener("pointerdown", point);
+  pointed(output, point);
 
   const names = ["transposed", "image", "kernel", ...SLIDERS.map(([name]) => name)];
   for (const name of names) model.on(`change:${name}`, draw);

@@ -219,8 +219,7 @@ function render({ model, el }) {
     if (to.row !== row || to.column !== column) put(to);
   };
   for (const box of [photoBox, mapBox]) {
-    box.addEventListener("pointermove", (e) => { if (e.pointerType === "mouse" || e.buttons) point(e); });
-    box.addEventListener("pointerdown", point);
+    pointed(box, point);
   }
   // Several changes at once (another layer) are one picture.
   let due = false;

@@ -196,8 +196,7 @@ function render({ model, el }) {
     if (!over.every((place, axis) => place >= 0 && place < [N, C, H, W][axis])) return;
     if (String(over) !== String(model.get("unit"))) put("unit", over);
   };
-  drawing.addEventListener("pointermove", (e) => { if (e.pointerType === "mouse" || e.buttons) point(e); });
-  drawing.addEventListener("pointerdown", point);
+  pointed(drawing, point);
 
   for (const name of NAMES) model.on(`change:${name}`, draw);
   let known = 0;

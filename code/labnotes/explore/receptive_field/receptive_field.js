@@ -226,8 +226,7 @@ function render({ model, el }) {
     const chosen = Math.min(Math.max(nearest, 0), place.units - 1);
     if (chosen !== model.get("unit")) put("unit", chosen);
   };
-  drawing.addEventListener("pointermove", (e) => { if (e.pointerType === "mouse" || e.buttons) point(e); });
-  drawing.addEventListener("pointerdown", point);
+  pointed(drawing, point);
 
   const names = ["layers", "unit", "input_size"];
   for (const name of names) model.on(`change:${name}`, draw);
