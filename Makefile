@@ -5,7 +5,7 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 # Real data next to the checkout is used where it is there; without it the bundled data serve.
 export LABNOTES_DATA ?=
 
-.PHONY: book test serve notebooks records test-colab classroom bench mutants lock clean
+.PHONY: book test serve pdf offline notebooks records test-colab classroom bench mutants lock clean
 
 book: .venv/.ready node_modules/.ready
 	$(PY) -m labnotes_site.build
@@ -19,6 +19,14 @@ test: .venv/.ready node_modules/.ready .venv/.browser .venv/.bubblewrap
 
 serve: book
 	$(PY) -m http.server --directory _build/html --bind 127.0.0.1 8000
+
+# The whole book as one PDF, and the site as one zip that needs no server. The site links what is
+# there; with both, make the PDF first: it is then in the zip.
+pdf: book .venv/.browser
+	$(PY) -m labnotes_site.pdf
+
+offline: book
+	$(PY) -m labnotes_site.offline
 
 # The build writes a notebook for each chapter beside its page.
 notebooks: book
@@ -72,7 +80,7 @@ node_modules/.ready: package.json package-lock.json
 	touch $@
 
 .venv/.browser: .venv/.ready
-	$(PY) tests/site/browser.py
+	$(PY) -m labnotes_site.browser
 	touch $@
 
 .venv/.bubblewrap: .venv/.ready

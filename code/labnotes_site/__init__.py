@@ -18,6 +18,7 @@ from . import (
     assets,
     badges,
     cells,
+    downloads,
     exercises,
     explorers,
     figures,
@@ -90,6 +91,7 @@ def _add_badges(app: Sphinx) -> None:
     app.add_node(badges.badges, html=(badges.visit, None))
     app.connect("doctree-read", badges.insert)
     app.connect("html-page-context", badges.top_buttons)
+    app.connect("html-page-context", downloads.in_template)
 
 
 def _add_pages(app: Sphinx) -> None:

@@ -46,6 +46,8 @@ def sized(app: Sphinx, pagename: str, templatename: str, context: dict, doctree)
 
 def _file(app: Sphinx, folder: Path, source: str) -> Path | None:
     """The file behind a picture's address: pictures are copied when all pages are written."""
+    if source.startswith("data:"):
+        return None
     name = posixpath.basename(source)
     for original, (_, copied) in app.env.images.items():
         if copied == name:

@@ -47,7 +47,7 @@ def collect(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def write(app: Sphinx, exception: Exception | None) -> None:
-    """The file that the search page loads, and the library that it searches with.
+    """The script that gives the search page its entries, and the library that it searches with.
 
     Raises
     ------
@@ -63,7 +63,8 @@ def write(app: Sphinx, exception: Exception | None) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "minisearch.js").write_text(library.read_text("utf8"), "utf8")
     found = json.dumps(entries(app), ensure_ascii=False, separators=(",", ":"))
-    (out / "search.json").write_text(found, "utf8")
+    # A script, because a page opened from a folder (file://) may load one, and may fetch nothing.
+    (out / "search-data.js").write_text(f"globalThis.labnotesSearch = {found};\n", "utf8")
 
 
 def entries(app: Sphinx) -> list[dict]:

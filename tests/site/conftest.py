@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from browser import find
 from built_site import HTML, holding, pages
 from playwright.sync_api import Browser, expect, sync_playwright
 from visits import PATIENCE, SCREENS, Visit, looked, open_page
+
+from labnotes_site.browser import find, root_options
 
 THEMES = ("light", "dark")
 expect.set_options(timeout=PATIENCE)
@@ -43,10 +43,8 @@ def site() -> str:
 def browser() -> Browser:
     path = find()
     if path is None:
-        pytest.exit("no Chromium found: run python tests/site/browser.py", returncode=1)
-    options = ["--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        options.append("--no-sandbox")
+        pytest.exit("no Chromium found: run python -m labnotes_site.browser", returncode=1)
+    options = ["--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", *root_options()]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=options)
         yield browser

@@ -1,5 +1,5 @@
-// The search page: looks through search.json (see search.py) and shows what it finds.
-(async () => {
+// The search page: looks through search-data.js (see search.py) and shows what it finds.
+(() => {
   "use strict";
   const STOP = new Set(("a an and are as at be but by can do does for from has have how i if in is it its "
     + "not of on or so that the their then they this to was what when where which why will with you").split(" "));
@@ -35,15 +35,13 @@
   says.textContent = "Searching ...";
 
   const root = new URL(document.documentElement.dataset.content_root ?? "./", location.href);
-  const answer = await fetch(new URL("_static/labnotes/search.json", root));
-  const entries = await answer.json();
   const index = new MiniSearch({
     fields: ["heading", "title", "terms", "text"],
     storeFields: ["heading", "title", "url", "kind", "text", "chapter"],
     tokenize: words,
     processTerm: (word) => (STOP.has(word) ? null : word),
   });
-  entries.forEach((entry, id) => index.add({ id, ...entry }));
+  globalThis.labnotesSearch.forEach((entry, id) => index.add({ id, ...entry }));
 
   const asked = words(query).filter((word) => !STOP.has(word));
   const text = asked.length ? query : "";

@@ -1,6 +1,6 @@
-"""Find a Chromium for the site's tests; run as a script, install one where there is none.
+"""Find a Chromium for the site's tests and for print; run, install one where there is none.
 
-``python tests/site/browser.py`` is what ``make test`` calls first. It tries, in this order: the
+``python -m labnotes_site.browser`` is what ``make test`` and ``make pdf`` call first. It tries, in this order: the
 environment variable ``CHROMIUM``, a browser of the system, Playwright's own, Debian's package (as
 root), and Playwright's download.
 """
@@ -39,6 +39,11 @@ def playwright_own() -> str | None:
     with sync_playwright() as playwright:
         path = playwright.chromium.executable_path
     return path if Path(path).exists() else None
+
+
+def root_options() -> list[str]:
+    """What Chromium must be started with: for root (in a container), no sandbox."""
+    return ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
 
 
 def install() -> str:
