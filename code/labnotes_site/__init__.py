@@ -14,6 +14,7 @@ from sphinx.application import Sphinx
 from sphinx_exercise.nodes import solution_node
 
 from . import (
+    around,
     assets,
     badges,
     cells,
@@ -32,6 +33,7 @@ from . import (
     search,
     settles,
     syllabus,
+    words,
 )
 from .record import page as records
 
@@ -97,6 +99,7 @@ def _add_pages(app: Sphinx) -> None:
     app.add_directive("notes-map", generated.NotesMapDirective)
     app.add_directive("corrections", generated.CorrectionsDirective)
     app.add_directive("run-times", generated.RunTimesDirective)
+    app.add_directive("course-map", generated.CourseMapDirective)
     app.add_directive("terms", generated.TermsDirective)
     app.add_directive("data-and-licences", generated.DataDirective)
     app.add_node(syllabus.syllabus, html=(syllabus.visit, None))
@@ -113,6 +116,8 @@ def _add_assets(app: Sphinx) -> None:
     app.add_directive("explorer", explorers.ExplorerDirective)
     app.add_post_transform(explorers.StillPicture)
     app.connect("html-page-context", explorers.refresh, priority=890)
+    app.connect("html-page-context", words.marked, priority=892)
+    app.connect("html-page-context", around.told, priority=893)
     app.connect("html-page-context", figures.sized, priority=895)
     app.connect("html-page-context", assets.tidy, priority=900)
     app.connect("build-finished", assets.shrink)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
 LOG = logging.getLogger(__name__)
@@ -53,6 +55,32 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
                 LOG.warning(
                     "front matter: labnotes.needs names no chapter: %s", need, location=docname
                 )
+    try:
+        steps(env)
+    except CycleError as error:
+        raise ExtensionError(
+            f"front matter: labnotes.needs leads round in a circle: {' needs '.join(reversed(error.args[1]))}"
+        ) from error
+
+
+def steps(env: BuildEnvironment) -> list[list[str]]:
+    """The chapters in steps: those of a step need only chapters of the steps before it.
+
+    Raises
+    ------
+    graphlib.CycleError
+        If chapters need each other.
+    """
+    order = chapters(env)
+    needs = {d: [f"chapters/{need}" for need in chapter(env, d).get("needs", [])] for d in order}
+    sorter = TopologicalSorter({d: [n for n in needs[d] if n in needs] for d in order})
+    sorter.prepare()
+    found = []
+    while sorter.is_active():
+        ready = sorter.get_ready()
+        sorter.done(*ready)
+        found.append(sorted(ready, key=order.index))
+    return found
 
 
 def chapters(env: BuildEnvironment) -> list[str]:

@@ -20,7 +20,7 @@ from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
 from .badges import duration, seconds
-from .frontmatter import chapters
+from .frontmatter import chapter, chapters, steps
 from .notes import AREAS, VERDICTS, Note, load_notes
 from .settles import LEADS, place
 
@@ -89,6 +89,7 @@ def _map_head(builder, key: str) -> str:
 
 def _map_area(builder, area: str) -> str:
     notes = [n for n in load_notes(Path(builder.env.srcdir)).values() if n.area == area]
+    notes.sort(key=lambda note: place(builder.env, note.id) is None)  # what is settled comes first
     return (
         '<ul class="ln-notes">\n' + "".join(_map_row(builder, note) for note in notes) + "</ul>\n"
     )
@@ -137,6 +138,31 @@ def _corrections(builder, verdict: str) -> str:
             f'<p class="ln-later">{rest} more will follow with the chapters on the way.</p>\n'
         )
     return "".join(parts)
+
+
+# --- the map of the course -----------------------------------------------------------------------
+
+
+class CourseMapDirective(SphinxDirective):
+    """The chapters in steps: what can be read at once, and what builds on which chapter."""
+
+    def run(self) -> list[nodes.Node]:
+        return [page_part(part="course-map", key="")]
+
+
+def _course_map(builder, key: str) -> str:
+    env = builder.env
+    items = []
+    for step in steps(env):
+        rows = []
+        for docname in step:
+            needs = [f"chapters/{need}" for need in chapter(env, docname).get("needs", [])]
+            titles = [env.titles[need].astext() for need in needs if need in env.titles]
+            after = escape(", ".join(titles))
+            after = f' <span class="ln-after">after {after}</span>' if after else ""
+            rows.append(f"<li>{_chapter_link(builder, docname)}{after}</li>\n")
+        items.append(f"<li><ul>\n{''.join(rows)}</ul></li>\n")
+    return f'<ol class="ln-course-map">\n{"".join(items)}</ol>\n'
 
 
 # --- run times -----------------------------------------------------------------------------------
@@ -247,6 +273,7 @@ def _dataset(builder, name: str) -> str:
 
 
 WRITERS = {
+    "course-map": _course_map,
     "map-head": _map_head,
     "map-area": _map_area,
     "corrections": _corrections,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import nbformat
 from jupyter_cache import get_cache
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
+
+from labnotes.files import replacing
 
 from .install_cell import INSTALL
 from .keys import Chapter, chapters
@@ -18,6 +21,8 @@ from .plain_markdown import Book, Converter, Unknown
 from .record.page import plain_cells
 from .repository import repository
 
+#: All notebooks in one file, beside the pages.
+ZIP = Path("notebooks", "labnotes-notebooks.zip")
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 PEERS = """\
@@ -127,7 +132,7 @@ def code_cell(cell, n: int, converter: Converter) -> list:
 
 
 def write_notebooks(app: Sphinx, exception: Exception | None = None) -> None:
-    """At the build's end: ``notebooks/<chapter>.ipynb`` beside the pages."""
+    """At the build's end: ``notebooks/<chapter>.ipynb`` beside the pages, and all in one zip."""
     if exception or app.builder.format != "html":
         return
     root = Path(app.confdir)
@@ -136,6 +141,7 @@ def write_notebooks(app: Sphinx, exception: Exception | None = None) -> None:
     repo = repository(root)
     labels = app.env.get_domain("std").anonlabels | app.env.get_domain("std").labels
     base = (app.config.html_baseurl or "").rstrip("/")
+    texts: dict[str, str] = {}
 
     for chapter in chapters(root):
 
@@ -166,6 +172,25 @@ def write_notebooks(app: Sphinx, exception: Exception | None = None) -> None:
             raise ExtensionError(f"no notebook for {chapter.docname}: {error}") from error
         target = Path(app.outdir) / "notebooks" / f"{chapter.docname}.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)
-        text = nbformat.writes(notebook) + "\n"
+        text = texts[chapter.docname] = nbformat.writes(notebook) + "\n"
         if not target.exists() or target.read_text("utf8") != text:
             target.write_text(text, "utf8")
+    write_zip(Path(app.outdir) / ZIP, texts)
+
+
+def write_zip(target: Path, texts: dict[str, str]) -> None:
+    """All notebooks in one file, in a folder of its own; the same texts give the same bytes.
+
+    Parameters
+    ----------
+    target
+        The file to write.
+    texts
+        The notebooks as JSON, by the names of their chapters.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target, "wb") as file, ZipFile(file, "w") as archive:
+        for docname, text in sorted(texts.items()):
+            # Without a date of its own an entry is of 1980: no build differs from the last.
+            entry = ZipInfo(f"{target.stem}/{docname.removeprefix('chapters/')}.ipynb")
+            archive.writestr(entry, text, ZIP_DEFLATED)

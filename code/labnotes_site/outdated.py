@@ -16,7 +16,7 @@ from .record.stored import shown
 
 GLOSSARY = "chapters/reference/glossary"
 #: These pages tell of all chapters: any change may change them.
-GENERATED = [
+GENERATED = ["index"] + [
     f"chapters/reference/{n}"
     for n in ("notes-map", "corrections", "run-times", "data-and-licences", "for-teachers")
 ]
@@ -28,12 +28,13 @@ def keys(root: Path) -> dict[str, str]:
     runs = json.loads(record.read_text()) if record.exists() else {}
     notes = _digest([root / LIST])
     records = shown(root)
+    terms = _digest(sorted((root / "data" / "glossary").rglob("*.yml")))
     found = {
-        docname: f"{key} {runs.get(docname, {}).get('seconds')} {notes} {records.get(docname)}"
+        docname: f"{key} {runs.get(docname, {}).get('seconds')} {notes} {terms} {records.get(docname)}"
         for docname, key in page_keys(root).items()
     }
     found |= dict.fromkeys(GENERATED, notes)
-    found[GLOSSARY] = _digest(sorted((root / "data" / "glossary").rglob("*.yml")))
+    found[GLOSSARY] = terms
     return found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -68,7 +69,7 @@ def write(app: Sphinx, exception: Exception | None) -> None:
 
 def entries(app: Sphinx) -> list[dict]:
     """What can be found: pages and sections with their words, and the terms of the glossary."""
-    terms, env = _terms(Path(app.srcdir)), app.env
+    terms, env = glossary(Path(app.srcdir)), app.env
     found = []
     for docname, sections in sorted(_store(env).items()):
         if docname not in env.found_docs or docname == GLOSSARY:
@@ -113,7 +114,7 @@ def _store(env: BuildEnvironment) -> dict[str, list[dict]]:
     return env.labnotes_words
 
 
-def _terms(root: Path) -> list[dict]:
+def glossary(root: Path) -> list[dict]:
     """The glossary's entries: their names (English first, then Chinese), text, and chapter."""
     folder = root / "data" / "glossary"
     return [
@@ -123,8 +124,14 @@ def _terms(root: Path) -> list[dict]:
             "page": f"chapters/{file.relative_to(folder).with_suffix('').as_posix()}",
         }
         for file in sorted(folder.rglob("*.yml"))
-        for entry in yaml.safe_load(file.read_text("utf8"))
+        for entry in _entries(file, file.stat().st_mtime_ns)
     ]
+
+
+@cache
+def _entries(file: Path, changed: int) -> list[dict]:
+    """The entries of a file as it was when it was `changed`: each chapter asks for all."""
+    return yaml.safe_load(file.read_text("utf8"))
 
 
 def _heading(section: nodes.section) -> str:

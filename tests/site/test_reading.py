@@ -190,6 +190,12 @@ def test_the_notes_map_lists_every_statement_and_filters_them(visit):
     notes = yaml.safe_load((HTML.parents[1] / "data" / "notes.yml").read_text("utf8"))
     assert page.locator(".ln-note").count() == len(notes)
     form = page.locator("#ln-map-filter form")
+    # It opens with what there is to follow.
+    first = page.locator(".ln-note:visible")
+    assert form.get_by_role("radio", name="settled", exact=True).is_checked()
+    assert 0 < first.count() == page.locator(".ln-note:has(a)").count()
+    form.get_by_role("radio", name="all", exact=True).check()
+    assert first.count() == len(notes)
     form.get_by_label("Words to look for").fill("residual")
     wanted = sum("residual" in n["says"].lower() for n in notes)
     shown = page.locator(".ln-note:visible")

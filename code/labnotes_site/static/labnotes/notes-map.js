@@ -6,6 +6,7 @@
   if (!place || !rows.length) return;
 
   const texts = rows.map((row) => row.textContent.toLowerCase());
+  const settled = rows.map((row) => Boolean(row.querySelector("a")));
   const verdicts = [...new Set(rows.map((row) => row.dataset.verdict))];
   place.innerHTML = `
     <form role="search" aria-label="Filter the notes">
@@ -13,11 +14,17 @@
       <input type="search" id="ln-map-words" autocomplete="off">
       <fieldset><legend>Verdict</legend>${verdicts.map((v) => `
         <label><input type="checkbox" value="${v}" checked> ${v}</label>`).join("")}
-        <label><input type="checkbox" value="settled"> settled only</label>
+      </fieldset>
+      <fieldset><legend>Statements</legend>
+        <label><input type="radio" name="ln-map-show" value="settled"> settled</label>
+        <label><input type="radio" name="ln-map-show" value="all"> all</label>
       </fieldset>
       <output aria-live="polite"></output>
     </form>`;
   const form = place.querySelector("form");
+  const show = form.elements["ln-map-show"];
+  // What the book has settled has a link to follow; the rest is on the way.
+  show[settled.includes(true) ? 0 : 1].defaultChecked = true;
   const boxes = [...form.querySelectorAll("[type=checkbox]")];
 
   function filter() {
@@ -25,10 +32,10 @@
     const wanted = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
     let shown = 0;
     rows.forEach((row, i) => {
-      const show = wanted.has(row.dataset.verdict) && words.every((word) => texts[i].includes(word))
-        && (!wanted.has("settled") || row.querySelector("a"));
-      row.hidden = !show;
-      shown += show;
+      const fits = wanted.has(row.dataset.verdict) && words.every((word) => texts[i].includes(word))
+        && (show.value === "all" || settled[i]);
+      row.hidden = !fits;
+      shown += fits;
     });
     for (const list of document.querySelectorAll(".ln-notes")) {
       list.closest("section").hidden = !list.querySelector(".ln-note:not([hidden])");
@@ -41,6 +48,7 @@
     const row = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!row?.hidden) return;
     form.reset();
+    if (!settled[rows.indexOf(row)]) show.value = "all";
     filter();
     row.scrollIntoView();
   }

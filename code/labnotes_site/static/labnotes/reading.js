@@ -139,3 +139,139 @@
   last = innerWidth;
   document.fonts.ready.then(fit);
 })();
+
+// Glossary pop-ups: a key term shows its entry under a mouse, at focus, and at a tap.
+(() => {
+  "use strict";
+  const LINGER = 250; // ms for the mouse to get from the term to its pop-up
+  const EDGE = 12;
+  if (!HTMLElement.prototype.showPopover) return; // the terms stay links to the glossary
+
+  const part = (kind, text, language) => {
+    const span = document.createElement("span");
+    span.className = `ln-popup-${kind}`;
+    span.textContent = text;
+    if (language) span.lang = language;
+    return span;
+  };
+  const box = document.createElement("span");
+  box.className = "ln-popup";
+  box.popover = "manual";
+  let owner = null;
+  let leaving = 0;
+  let touched = false;
+
+  function show(link) {
+    clearTimeout(leaving);
+    if (owner === link) return;
+    hide();
+    owner = link;
+    const { term, zh, text } = link.dataset;
+    const entry = part("text", text);
+    entry.id = "ln-popup-text";
+    const more = document.createElement("a");
+    more.href = link.href;
+    more.textContent = "Glossary";
+    box.replaceChildren(part("name", term), " ", part("zh", zh, "zh-Hans"), entry, more);
+    link.after(box); // so that the next Tab goes into it
+    link.setAttribute("aria-describedby", entry.id);
+    box.showPopover();
+    const at = link.getClientRects()[0];
+    const left = Math.min(at.left, document.documentElement.clientWidth - box.offsetWidth - EDGE);
+    const above = at.bottom + box.offsetHeight + EDGE > innerHeight && at.top > box.offsetHeight + EDGE;
+    box.style.left = `${Math.max(EDGE, left) + scrollX}px`;
+    box.style.top = `${(above ? at.top - box.offsetHeight - 4 : at.bottom + 4) + scrollY}px`;
+  }
+
+  function hide() {
+    clearTimeout(leaving);
+    if (!owner) return;
+    owner.removeAttribute("aria-describedby");
+    owner = null;
+    box.remove();
+  }
+
+  const termAt = (event) => event.target.closest?.("a.ln-term");
+  const inBox = (event) => box.contains(event.target);
+
+  document.addEventListener("pointerover", (event) => {
+    if (event.pointerType !== "mouse") return;
+    if (termAt(event)) show(termAt(event));
+    else if (inBox(event)) clearTimeout(leaving);
+  });
+  document.addEventListener("pointerout", (event) => {
+    if (event.pointerType !== "mouse" || !(termAt(event) || inBox(event))) return;
+    clearTimeout(leaving);
+    leaving = setTimeout(() => {
+      if (document.activeElement !== owner && !box.contains(document.activeElement)) hide();
+    }, LINGER);
+  });
+  document.addEventListener("focusin", (event) => {
+    if (termAt(event)) show(termAt(event));
+    else if (!inBox(event)) hide();
+  });
+  document.addEventListener("pointerdown", (event) => (touched = event.pointerType !== "mouse"));
+  document.addEventListener("click", (event) => {
+    const link = termAt(event);
+    if (link && touched && event.detail) { // a key's click has no detail, and follows the link
+      event.preventDefault();
+      show(link);
+    } else if (!inBox(event)) hide();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !owner) return;
+    if (box.contains(document.activeElement)) owner.focus();
+    hide();
+  });
+})();
+
+// Which chapters have been read: a button at a chapter's end, ticks in the list of chapters.
+(() => {
+  "use strict";
+  const KEY = "labnotes-read";
+  const root = new URL(document.documentElement.dataset.content_root ?? "./", location.href).pathname;
+  const name = (path) => path.slice(root.length).replace(/\.html$/, "");
+
+  /** The names of the chapters read; none where the browser keeps nothing. */
+  function stored() {
+    try {
+      const names = JSON.parse(localStorage.getItem(KEY));
+      return new Set(Array.isArray(names) ? names : []);
+    } catch {
+      return new Set();
+    }
+  }
+  let read = stored();
+
+  function tick() {
+    for (const link of document.querySelectorAll(".bd-links li > a")) {
+      link.querySelector(".ln-tick")?.remove();
+      if (!read.has(name(link.pathname))) continue;
+      const mark = document.createElement("span");
+      mark.className = "ln-tick";
+      const word = document.createElement("span");
+      word.className = "visually-hidden";
+      word.textContent = " (read)";
+      mark.append(word);
+      link.append(mark);
+    }
+    button?.setAttribute("aria-pressed", read.has(name(location.pathname)));
+  }
+
+  const button = document.querySelector(".ln-progress button");
+  if (button) {
+    button.parentElement.hidden = false;
+    button.addEventListener("click", () => {
+      read = stored(); // another tab may have added to it
+      const here = name(location.pathname);
+      if (!read.delete(here)) read.add(here);
+      try {
+        localStorage.setItem(KEY, JSON.stringify([...read]));
+      } catch {
+        // Private windows may refuse: the tick lasts as long as the page.
+      }
+      tick();
+    });
+  }
+  tick();
+})();

@@ -1,0 +1,31 @@
+"""The size of a page's pictures, and how narrow their letters let them become."""
+
+from __future__ import annotations
+
+import matplotlib
+import pytest
+from labnotes_site import figures
+from matplotlib.figure import Figure
+from PIL import Image
+
+
+@pytest.mark.parametrize("letters", ["path", "none"])
+def test_a_drawings_size_is_that_of_matplotlib_and_its_smallest_letters_set_the_least_width(
+    tmp_path, letters
+):
+    drawing = Figure(figsize=(5, 2))
+    drawing.text(0.1, 0.5, "large", fontsize=18)
+    drawing.text(0.5, 0.5, "small", fontsize=7.5)
+    file = tmp_path / "drawing.svg"
+    with matplotlib.rc_context({"svg.fonttype": letters}):
+        drawing.savefig(file)
+    width, height, least = figures.size(file)
+    assert (width, height) == pytest.approx((5 * 96, 2 * 96))
+    # 7.5 points are 10 pixels at full size: 9 pixels at nine tenths of it, in CSS pixels.
+    assert least == pytest.approx(5 * 96 * 0.9, rel=0.01)
+
+
+def test_a_photograph_has_its_own_size_and_no_letters(tmp_path):
+    file = tmp_path / "photo.png"
+    Image.new("RGB", (31, 17)).save(file)
+    assert figures.size(file) == (31, 17, None)
