@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
-
 import pytest
-from pypdf import PdfReader
 
 #: A4 less margins of 15 mm, at 96 pixels per inch.
 PAPER = 680
@@ -54,14 +51,3 @@ def test_nothing_is_wider_than_the_paper_and_nothing_stays_closed(name, on_paper
     assert page.evaluate(CLOSED) == []
     stills = page.evaluate(LIVE)
     assert all(still and not live for still, live in stills), stills
-
-
-def test_code_that_a_page_folds_is_printed_and_folded_again(visit):
-    page = visit().go(COLLAPSED).page
-    folded = page.locator("main details:not([open]) pre").first
-    line = max(folded.evaluate("e => e.textContent").splitlines(), key=len)
-    closed = page.locator("main details:not([open])").count()
-    printed = page.pdf(format="A4")
-    words = "".join(sheet.extract_text() for sheet in PdfReader(io.BytesIO(printed)).pages)
-    assert "".join(line.split()) in "".join(words.split())
-    assert page.locator("main details:not([open])").count() == closed > 0

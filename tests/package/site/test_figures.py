@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import matplotlib
 import pytest
-from labnotes_site import figures
 from matplotlib.figure import Figure
 from PIL import Image
+
+from labnotes_site import figures
 
 
 @pytest.mark.parametrize("letters", ["path", "none"])
