@@ -66,7 +66,7 @@ class ExplorerDirective(SphinxDirective):
         explorer = getattr(import_module(f"labnotes.explore.{module}"), name)
         self.env.note_dependency(inspect.getfile(explorer))
         widget = explorer()
-        state = embed_data(views=[widget])["manager_state"]
+        state = embed_data(views=[widget], drop_defaults=False)["manager_state"]
         picture = base64.b64encode(widget.still_svg().encode()).decode()
         alt = escape(widget.describe(), quote=True)
         html = (
