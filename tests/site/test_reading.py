@@ -43,7 +43,7 @@ def test_the_search_dialog_finds_a_word(visit):
         ("感受野", ["receptive-field"]),
         ("attention scoring", ["scoring"]),
         ("receptive feild", ["receptive-field"]),  # one letter wrong, or two changed places
-        ("dropuots", ["alexnet"]),
+        ("dropaut", ["alexnet"]),
     ],
 )
 def test_the_search_finds_the_page_that_explains_it_first(visit, query, pages):

@@ -43,8 +43,8 @@
   function fitFigure(image) {
     const least = Number(image.dataset.least);
     const frame = image.parentElement;
-    const room = frame.closest("figure, .cell_output, .ln-record, article")?.clientWidth ?? innerWidth;
-    const tooNarrow = PHONE.matches && least > room;
+    image.style.width = image.style.maxWidth = "";
+    const tooNarrow = PHONE.matches && image.clientWidth > 0 && image.clientWidth < least;
     if (!frame.classList.contains("ln-figure")) {
       if (!tooNarrow) return;
       const box = document.createElement("div");
@@ -52,8 +52,7 @@
       image.replaceWith(box);
       box.append(image);
     }
-    image.style.width = tooNarrow ? `${least}px` : "";
-    image.style.maxWidth = tooNarrow ? "none" : "";
+    if (tooNarrow) Object.assign(image.style, { width: `${least}px`, maxWidth: "none" });
   }
 
   /** Fade the edge behind which there is more; what scrolls can be scrolled by key. */
