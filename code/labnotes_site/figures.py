@@ -20,6 +20,8 @@ TEXT_SCALE = re.compile(r"scale\((0\.\d+) -0\.\d+\)")
 TEXT_SIZE = re.compile(r"font-size[:=]\"? *([\d.]+)")
 #: The smallest letters that a figure may have on a phone, in CSS pixels.
 LEGIBLE = 9.0
+#: A larger picture is written with 256 colours, which nobody sees at twice a screen's pixels.
+HEAVY = 100_000  # bytes
 
 
 def sized(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
@@ -71,3 +73,14 @@ def size(file: Path) -> tuple[float, float, float | None]:
     letters += [float(each) for each in TEXT_SIZE.findall(text)]
     least = width * LEGIBLE / min(letters) if letters else None
     return width * points, height * points, least
+
+
+def compress(app: Sphinx, exception: Exception | None) -> None:
+    """At the build's end: heavy pictures become a fifth of their size."""
+    if exception or app.builder.format != "html":
+        return
+    for file in Path(app.outdir, "_images").glob("*.png"):
+        if file.stat().st_size > HEAVY:
+            with Image.open(file) as image:
+                few = image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
+            few.save(file, optimize=True)

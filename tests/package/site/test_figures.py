@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import matplotlib
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
@@ -30,3 +33,22 @@ def test_a_photograph_has_its_own_size_and_no_letters(tmp_path):
     file = tmp_path / "photo.png"
     Image.new("RGB", (31, 17)).save(file)
     assert figures.size(file) == (31, 17, None)
+
+
+def test_a_heavy_picture_gets_lighter_and_looks_the_same(tmp_path):
+    folder = tmp_path / "_images"
+    folder.mkdir()
+    ramp = np.linspace(0, 255, 600)
+    pixels = np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :], 128.0), axis=2)
+    pixels += np.random.default_rng(0).normal(0, 6, pixels.shape)
+    heavy = Image.fromarray(pixels.clip(0, 255).astype("uint8"))
+    heavy.save(folder / "heavy.png")
+    heavy.crop((0, 0, 40, 40)).save(folder / "light.png")
+    before = {file.name: file.stat().st_size for file in folder.iterdir()}
+    app = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=tmp_path)
+    figures.compress(app, None)
+    assert (folder / "heavy.png").stat().st_size < 0.6 * before["heavy.png"]
+    assert (folder / "light.png").stat().st_size == before["light.png"]
+    with Image.open(folder / "heavy.png") as after:
+        difference = np.asarray(after.convert("RGB"), float) - np.asarray(heavy, float)
+    assert abs(difference.mean()) < 1 and np.abs(difference).mean() < 12
