@@ -84,7 +84,7 @@ PAPERS = [
                                "bottleneck": False, "compression": 1.0,
                                "memory_efficient": False}),
     # Zhang (2019), "Making convolutional networks shift-invariant again": pooling of stride 2
-    (convnets.BlurPool2d, {"stride": 2}),
+    (convnets.BlurPool2d, {"stride": 2, "padding_mode": "reflect"}),
     (convnets.SpatialTransformer, {"hidden": 8}),
     # Luo et al. (2016), section 3.1: what lies within two standard deviations of a Gaussian
     (convnets.effective_size, {"level": 0.0455}),
