@@ -13,7 +13,6 @@ import shutil
 from pathlib import Path
 
 from docutils import nodes
-from fontTools import subset
 from fontTools.ttLib import TTFont
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -180,11 +179,5 @@ def write_font(source: Path, named: set[int], mentioned: set[int], target: Path)
         raise ExtensionError(
             f"no such icon in {source.name}: {', '.join(f'{c:x}' for c in sorted(missing))}"
         )
-    cutter = subset.Subsetter(
-        subset.Options(flavor="woff2", layout_features=[], notdef_outline=True)
-    )
-    cutter.populate(unicodes=(named | mentioned) & known)
-    cutter.subset(font)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    font.flavor = "woff2"
-    font.save(target)
+    characters = (named | mentioned) & known
+    formulas.cut_font(font, characters, target, layout_features=[], notdef_outline=True)

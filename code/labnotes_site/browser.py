@@ -1,8 +1,8 @@
 """Find a Chromium for the site's tests and for print; run, install one where there is none.
 
-``python -m labnotes_site.browser`` is what ``make test`` and ``make pdf`` call first. It tries, in this order: the
-environment variable ``CHROMIUM``, a browser of the system, Playwright's own, Debian's package (as
-root), and Playwright's download.
+``python -m labnotes_site.browser`` is what ``make test`` and ``make pdf`` call first. It tries, in
+this order: the environment variable ``CHROMIUM``, a browser of the system, Playwright's own,
+Debian's package (as root), and Playwright's download.
 """
 
 from __future__ import annotations

@@ -126,11 +126,15 @@ def write_fonts(app: Sphinx) -> None:
     pages = [page.read_text("utf8") for page in out.rglob("*.html")]
     characters = {ord(character) for page in pages for character in set(page)}
     target = (out / "_static" / SHEET).with_name("fonts")
-    target.mkdir(exist_ok=True)
     for file in (Path(app.srcdir) / KATEX / "dist" / "fonts").glob("*.woff2"):
-        font = TTFont(file)
-        cutter = subset.Subsetter(subset.Options(flavor="woff2"))
-        cutter.populate(unicodes=characters)
-        cutter.subset(font)
-        font.flavor = "woff2"
-        font.save(target / file.name)
+        cut_font(TTFont(file), characters, target / file.name)
+
+
+def cut_font(font: TTFont, characters: set[int], target: Path, **options) -> None:
+    """Save a font with these characters alone; `options` are those of fontTools' subsetter."""
+    cutter = subset.Subsetter(subset.Options(flavor="woff2", **options))
+    cutter.populate(unicodes=characters)
+    cutter.subset(font)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    font.flavor = "woff2"
+    font.save(target)

@@ -70,6 +70,7 @@ def write(app: Sphinx, exception: Exception | None) -> None:
 def entries(app: Sphinx) -> list[dict]:
     """What can be found: pages and sections with their words, and the terms of the glossary."""
     terms, env = glossary(Path(app.srcdir)), app.env
+    taught = set(chapters(env))
     found = []
     for docname, sections in sorted(_store(env).items()):
         if docname not in env.found_docs or docname == GLOSSARY:
@@ -83,7 +84,7 @@ def entries(app: Sphinx) -> list[dict]:
                 entry["terms"] = " ; ".join(
                     name for term in terms if term["page"] == docname for name in term["names"]
                 )
-                entry["chapter"] = docname in chapters(env)
+                entry["chapter"] = docname in taught
             found.append(entry)
     if GLOSSARY not in env.found_docs:
         return found
