@@ -13,6 +13,7 @@ import functools
 import hashlib
 import inspect
 import re
+import sys
 import types
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -115,9 +116,20 @@ def _function(name: str, function: types.FunctionType, seen: set[int]) -> dict:
 def _code(code: types.CodeType) -> str:
     """A hash of what the code does: not of its place, its comments or its docstring."""
     constants = [_code(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts]
-    if code.co_consts and isinstance(code.co_consts[0], str) and code.co_flags & 0x4000000:
-        constants = constants[1:]
+    if _documented(code):
+        constants[0] = repr(None)  # which stands there where a function has no docstring
     return _hash(repr((code.co_code, constants, code.co_names, code.co_varnames)))
+
+
+def _documented(code: types.CodeType) -> bool:
+    """Whether the first constant is a docstring, as a flag says from Python 3.14 on.
+
+    Before, a docstring or None stands first in a function, but not in a comprehension.
+    """
+    if sys.version_info >= (3, 14):
+        return bool(code.co_flags & inspect.CO_HAS_DOCSTRING)
+    named = not code.co_name.startswith("<")
+    return named and bool(code.co_consts) and isinstance(code.co_consts[0], str)
 
 
 def _object(name: str, value: Any, seen: set[int]) -> dict:

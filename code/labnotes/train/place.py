@@ -20,13 +20,17 @@ def choose_precision(precision: str, device: torch.device) -> str:
     On CUDA that is bfloat16 where the card computes in it (Ampere and later), else float16;
     elsewhere float32.
     """
-    if precision != "auto" and precision not in PRECISIONS:
-        raise ValueError(f'precision is {precision!r}: give "auto", "fp32", "bf16" or "fp16"')
+    _check_precision(precision)
     if precision != "auto":
         return precision
     if device.type != "cuda":
         return "fp32"
     return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+
+
+def _check_precision(precision: str) -> None:
+    if precision != "auto" and precision not in PRECISIONS:
+        raise ValueError(f'precision is {precision!r}: give "auto", "fp32", "bf16" or "fp16"')
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager:

@@ -148,7 +148,7 @@ def one_cycle(rise: float = 0.3, start: float = 1 / 25, end: float = 4e-6) -> Sc
         peak = max(rise * total - 1, 0.0)  # the step of the peak, a fraction in general
         if step <= peak and peak > 0:
             return start + (1 - start) * (1 - _fall(step / peak))
-        return end + (1 - end) * _fall((step - peak) / max(total - 1 - peak, 1.0))
+        return end + (1 - end) * _fall((step - peak) / ((total - 1 - peak) or 1.0))
 
     return factor
 

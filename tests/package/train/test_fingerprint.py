@@ -332,3 +332,33 @@ def test_a_loss_with_weights_of_its_own_goes_on_where_it_was(monkeypatch):
     with pytest.raises(InterruptedError):
         train("loss", stop=7)
     assert train("loss") == expected
+
+
+def test_a_function_counts_by_what_it_does_and_not_by_what_it_says_of_itself():
+    def documented(x):
+        """Twice x."""
+
+        def inner(y):
+            "Once."
+            return y * 2
+
+        return inner(x)
+
+    def silent(x):
+        def inner(y):
+            return y * 2
+
+        return inner(x)
+
+    def other(x):
+        "Twice x."
+
+        def inner(y):
+            return y * 3
+
+        return inner(x)
+
+    codes = [facts("f", f)["f code"] for f in (documented, silent, other)]
+    assert codes[0] == codes[1] != codes[2]
+    first, second = (lambda: ["a" for _ in range(2)]), (lambda: ["b" for _ in range(2)])
+    assert facts("f", first)["f code"] != facts("f", second)["f code"]

@@ -106,7 +106,7 @@ def test_every_factor_lies_between_0_and_1_whatever_the_length(total, data):
         assert 0 <= schedule(step, total) <= 1
 
 
-@given(total=st.integers(2, 60), rise=st.sampled_from([0.01, 0.3, 0.5]))
+@given(total=st.integers(2, 60), rise=st.sampled_from([0.01, 0.3, 0.5, 0.9, 0.99]))
 def test_one_cycle_ends_with_its_last_factor_whatever_the_length(total, rise):
     assert one_cycle(rise=rise, end=0.25)(total - 1, total) == pytest.approx(0.25)
 
