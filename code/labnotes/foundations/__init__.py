@@ -1,4 +1,4 @@
-"""The first models: what learns, how wrong it is, and which way is down."""
+"""Linear models, hidden layers, and what training them takes."""
 
 from labnotes.lazy import lazy
 

@@ -140,9 +140,9 @@ class LineFitExplorer(Explorer):
         return found
 
     def describe(self) -> str:
-        (weight, bias), best = self.here, self.best()
+        best = self.best()
         return (
-            f"Line explorer. {len(self.x)} points and the line y = {weight:.2f} x + {bias:.2f}, "
+            f"Line explorer. {len(self.x)} points and the line {_rule(self.here)}, "
             f"{LOSSES[self.loss]} {self.loss_at(self.here):.2f}; beside it the contour lines of "
             f"the loss over weight and bias. The smallest loss is {self.loss_at(best):.2f}, at "
             f"weight {best[0]:.2f} and bias {best[1]:.2f}."
@@ -175,7 +175,7 @@ class LineFitExplorer(Explorer):
             f'<path d="{errors}" stroke="{VERMILION}" stroke-width="2" fill="none"/>'
             f'<path d="{line}" stroke="{BLUE}" stroke-width="3" fill="none"/>'
             f'<path d="{dots}" stroke="{INK}" stroke-width="8" stroke-linecap="round"/>'
-            f'<text x="30" y="258">y = {weight:.2f} x + {bias:.2f}</text>'
+            f'<text x="30" y="258">{_rule(self.here)}</text>'
             f'<text x="30" y="276">{LOSSES[self.loss]} {self.loss_at(self.here):.2f}</text>'
         )
 
@@ -206,6 +206,10 @@ def _parameters(place: Place) -> Parameters:
 
 def _place(found: Parameters) -> Place:
     return [found.weight.item(), found.bias.item()]
+
+
+def _rule(place: Place) -> str:
+    return f"y = {place[0]:.2f} x {'-' if place[1] < 0 else '+'} {abs(place[1]):.2f}"
 
 
 def _along(start: Place, part: float, way: Place) -> Place:
