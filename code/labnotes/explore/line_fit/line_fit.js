@@ -99,10 +99,11 @@ function h(tag, attributes = {}, ...children) {
   return e;
 }
 
-const WIDE = 330, HIGH = 190, LEFT = 30, RIGHT = 8, TOP = 8, BOTTOM = 24; // a panel in its own pixels
+const WIDE = 330, HIGH = 190, LEFT = 34, RIGHT = 8, TOP = 8, BOTTOM = 24; // a panel in its own pixels
 const across = (part) => LEFT + (WIDE - LEFT - RIGHT) * part;
 const up = (part) => HIGH - BOTTOM - (HIGH - TOP - BOTTOM) * part;
 const part = (value, [low, high]) => (value - low) / (high - low);
+const tick = (value) => String(+value.toFixed(1)).replace("-", "−");
 const held = (value, [low, high]) => Math.min(Math.max(value, low), high);
 
 function render({ model, el }) {
@@ -121,7 +122,7 @@ function render({ model, el }) {
 
   const frame = `M${across(0)} ${up(1)}V${up(0)}H${across(1)}`;
   const size = { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img" };
-  const cut = (name) => h("clipPath", { id: `${id}-${name}` }, h("path", { d: `${frame}V${up(1)}Z` }));
+  const cut = (name) => h("clipPath", { id: `${id}-${name}` }, h("path", { d: `M${across(0) - 2} ${up(1)}V${up(0)}H${across(1) + 2}V${up(1)}Z` }));
   const inside = (name, ...kids) => h("g", { "clip-path": `url(#${id}-${name})` }, ...kids);
   const gaps = h("path", { class: "lfx-errors" }), line = h("path", { class: "lfx-line" });
   const points = h("g", { class: "lfx-points" }), lineTicks = h("g");
@@ -129,16 +130,16 @@ function render({ model, el }) {
   const lines = h("svg", { ...size, class: "lfx-panel" }, lineTitle, cut("a"), h("path", { class: "lfx-frame", d: frame }),
     lineTicks, inside("a", gaps, line), points);
   const rings = h("path", { class: "lfx-rings" }), trail = h("path", { class: "lfx-trail" }), visited = h("path", { class: "lfx-visited" });
-  const cross = h("path", { class: "lfx-best" }), dot = h("circle", { class: "lfx-here", r: 7 }), mapTicks = h("g");
+  const cross = h("path", { class: "lfx-best" }), dot = h("circle", { class: "lfx-here", r: 6.5 }), mapTicks = h("g");
   const map = h("svg", { ...size, class: "lfx-panel lfx-map" }, mapTitle, cut("b"), h("rect", { class: "lfx-ground",
     x: across(0), y: up(1), width: across(1) - across(0), height: up(0) - up(1) }),
     h("path", { class: "lfx-frame", d: frame }), mapTicks, inside("b", rings, cross, trail, visited), dot);
 
   const ticks = (group, name, spanX, spanY, labelX, labelY) => group.replaceChildren(
-    ...spanX.map((v, i) => h("text", { x: across(i), y: HIGH - 8, "text-anchor": i ? "end" : "start" }, said(v).replace(/\.?0+$/, ""))),
+    ...spanX.map((v, i) => h("text", { x: across(i), y: HIGH - 8, "text-anchor": i ? "end" : "start" }, tick(v))),
     h("text", { x: across(0.5), y: HIGH - 8, "text-anchor": "middle" }, labelX),
-    ...spanY.map((v, i) => h("text", { x: LEFT - 5, y: up(i) + (i ? 10 : 0), "text-anchor": "end" }, said(v).replace(/\.?0+$/, ""))),
-    h("text", { "text-anchor": "middle", transform: `translate(${LEFT - 12} ${up(0.5)}) rotate(-90)` }, labelY));
+    ...spanY.map((v, i) => h("text", { x: LEFT - 5, y: up(i) + (i ? 10 : 0), "text-anchor": "end" }, tick(v))),
+    h("text", { "text-anchor": "middle", transform: `translate(${LEFT - 14} ${up(0.5)}) rotate(-90)` }, labelY));
 
   // --- what it says, and the controls below it
 
@@ -200,7 +201,7 @@ function render({ model, el }) {
     if (key !== drawnRings) {
       drawnRings = key;
       rings.setAttribute("d", levels(loss, x, y, reach).map((level) => `M${ring(loss, x, y, reach, level).map(xy).join("L")}Z`).join(""));
-      cross.setAttribute("d", `M${xy(best(loss, x, y))}m-6 -6l12 12m0 -12l-12 12`);
+      cross.setAttribute("d", `M${xy(best(loss, x, y))}m-9 -9l18 18m0 -18l-18 18`);
       ticks(mapTicks, "b", reach[0], reach[1], "weight", "bias");
     }
     trail.setAttribute("d", path.length > 1 ? `M${path.map(xy).join("L")}` : "");
