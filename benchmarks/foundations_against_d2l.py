@@ -287,5 +287,5 @@ def main() -> None:
             file.write(json.dumps(results, indent=1) + "\n")
 
 
-if __module_ == "__main__":
+if __name__ == "__main__":
     main()
