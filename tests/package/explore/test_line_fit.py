@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,6 +13,7 @@ import traitlets
 
 from labnotes.explore import line_fit as module
 from labnotes.explore.line_fit import BIASES, LOSSES, WEIGHTS, LineFitExplorer
+from labnotes.plot import VERMILION
 
 SCRIPT = Path(module.__file__).with_name("line_fit.js")
 
@@ -147,6 +149,18 @@ def test_the_picture_and_its_sentence_show_the_first_state():
     data, _ = explorer._repr_mimebundle_()
     assert data["text/plain"] == explorer.describe()
     assert data["image/svg+xml"] == explorer.still_svg()
+
+
+def test_the_picture_draws_each_error_as_long_as_it_is():
+    explorer = LineFitExplorer()
+    paths = ElementTree.fromstring(explorer.still_svg()).iter("{http://www.w3.org/2000/svg}path")
+    (drawn,) = (p.get("d") for p in paths if p.get("stroke") == VERMILION)
+    assert re.fullmatch(r"(M[\d.-]+ [\d.-]+L[\d.-]+ [\d.-]+){9}", drawn)
+    ends = np.array(re.findall(r"[\d.-]+", drawn), float).reshape(9, 2, 2)  # point, end, (x, y)
+    lengths = ends[:, 0, 1] - ends[:, 1, 1]  # upwards is negative in a picture
+    errors = np.polyval(explorer.here, explorer.x) - np.array(explorer.y)
+    assert lengths / errors == pytest.approx(np.full(9, 200 / (np.ptp(explorer.y) + 1.4)), rel=0.02)
+    assert np.ptp(ends[:, :, 0], axis=1) == pytest.approx(np.zeros(9))
 
 
 @pytest.mark.parametrize(
