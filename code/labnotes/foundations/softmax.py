@@ -28,8 +28,8 @@ def softmax(logits: Tensor) -> Tensor:
 
     References
     ----------
-    Bridle (1990), "Training stochastic model recognition algorithms as networks can lead to
-    maximum mutual information estimation of parameters".
+    Bridle (1990), "Probabilistic interpretation of feedforward classification network outputs,
+    with relationships to statistical pattern recognition".
 
     Examples
     --------
