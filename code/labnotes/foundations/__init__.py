@@ -1,4 +1,4 @@
-"""Linear models and perceptrons: what every deep network is made of."""
+"""Linear models, hidden layers, and what training them takes."""
 
 from labnotes.lazy import lazy
 

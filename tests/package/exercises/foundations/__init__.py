@@ -1,1 +1,1 @@
-"""Wrong answers to the exercises of the part on foundations."""
+"""Tests of the checkers of the part on foundations."""
