@@ -65,9 +65,10 @@ def reliability(probabilities: Tensor, labels: Tensor, bins: int = 15) -> Reliab
     0.4
     """
     _check(probabilities, labels, bins)
-    confidence, guess = probabilities.double().max(1)  # (examples,)
-    right = (guess == labels).double()
-    edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64, device=confidence.device)
+    # On the CPU first: Apple's GPU has no float64.
+    confidence, guess = probabilities.cpu().double().max(1)  # (examples,)
+    right = (guess == labels.cpu()).double()
+    edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
     place = torch.bucketize(confidence, edges[1:-1])  # up to an edge: the bin below it
 
     def total(values: Tensor) -> Tensor:  # (examples,) -> (bins,)
@@ -85,7 +86,7 @@ def _check(probabilities, labels, bins) -> None:
             f"probabilities have the shape {tuple(probabilities.shape)}, labels "
             f"{tuple(labels.shape)}: give (examples, classes) and (examples,), one or more"
         )
-    sums = probabilities.double().sum(1)
+    sums = probabilities.cpu().double().sum(1)
     if probabilities.min() < 0 or not torch.allclose(sums, torch.ones_like(sums), atol=1e-3):
         raise ValueError(
             f"rows sum to {sums.min():.3g} up to {sums.max():.3g}, the least entry is "
