@@ -7,4 +7,6 @@ __all__ = lazy(__name__, {
         "Parameters", "gradient_descent", "least_absolute_line", "linear", "mae", "mae_gradient",
         "mse", "mse_gradient", "normal_equations",
     ],
+    "calibration": ["Reliability", "reliability"],
+    "softmax": ["cross_entropy", "log_softmax", "softmax"],
 })  # fmt: skip
