@@ -1,5 +1,6 @@
 """The multilayer perceptron against torchvision's and scikit-learn's, its gradients against autograd."""
 
+import inspect
 import warnings
 
 import pytest
@@ -26,6 +27,11 @@ def test_the_network_is_torchvisions_with_our_weights(sizes, activation):
     theirs.load_state_dict(dict(zip(theirs.state_dict(), ours.state_dict().values(), strict=True)))
     x = drawn(4, sizes[0], dtype=torch.float32)
     torch.testing.assert_close(ours(x), theirs.eval()(x))
+
+
+def test_the_default_activation_is_torchvisions():
+    ours, theirs = (inspect.signature(f).parameters for f in (mlp, MLP))
+    assert ours["activation"].default is theirs["activation_layer"].default is nn.ReLU
 
 
 def test_an_image_is_flattened_in_torchs_order():

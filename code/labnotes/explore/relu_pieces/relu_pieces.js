@@ -85,7 +85,7 @@ export function summary(units, error, even) {
 }
 
 const SVG = "http://www.w3.org/2000/svg";
-const W = 360, H = 206, SMALL = 84; // the pictures in their own pixels
+const W = 360, H = 206, SMALL = 92; // the pictures in their own pixels
 
 const h = (tag, attrs = {}, ...kids) => {
   const drawn = ["svg", "path", "circle", "text", "g", "title"].includes(tag);
@@ -121,7 +121,7 @@ function render({ model, el }) {
   const target = h("path", { class: "rp-target" }), ours = h("path", { class: "rp-ours" }), dots = h("g");
   plot.append(h("title", { id: `${id}-title` }, "The curve, and the straight pieces that come nearest to it."),
     h("path", { class: "rp-axis", d: `M15 ${H / 2}H${W - 15}M${W / 2} 8V${H - 8}` }), target, ours, dots,
-    h("text", { x: 18, y: H - 6 }, "grey: the curve, blue: the network"));
+    h("text", { x: 18, y: H - 8 }, "grey: the curve, blue: the network"));
   const here = (e) => {
     const p = new DOMPoint(e.clientX, e.clientY).matrixTransform(plot.getScreenCTM().inverse());
     return round(LEFT + ((p.x - 15) / (W - 30)) * (RIGHT - LEFT));
@@ -143,7 +143,7 @@ function render({ model, el }) {
   const errors = h("svg", { class: "rp-errors", role: "img", "aria-labelledby": `${id}-errors`, viewBox: `0 0 ${W} ${SMALL}` });
   const series = h("path", { class: "rp-even" }), marks = h("g");
   errors.append(h("title", { id: `${id}-errors` }, "Error against the number of units."), series, marks,
-    h("text", { x: W - 15, y: 14, "text-anchor": "end" }, "error against units (grey: evenly spread)"));
+    h("text", { x: W - 15, y: 16, "text-anchor": "end" }, "error against units, grey: evenly spread"));
   const said = h("output", { class: "rp-summary", "aria-live": "polite" });
 
   // --- controls
@@ -179,11 +179,11 @@ function render({ model, el }) {
     } else spots.forEach((s, i) => Object.entries(s).forEach(([k, v]) => dots.children[i].setAttribute(k, v)));
 
     const even = Array.from({ length: MOST }, (_, k) => fit(get("curve"), evenHinges(k + 1)).error);
-    const spot = (n, e) => [30 + ((n - 1) / (MOST - 1)) * (W - 60), SMALL - 20 - (44 * e) / Math.max(...even)];
+    const spot = (n, e) => [30 + ((n - 1) / (MOST - 1)) * (W - 60), SMALL - 24 - (46 * e) / Math.max(...even)];
     series.setAttribute("d", line(even.map((e, k) => spot(k + 1, e))));
     const circle = (name, r, [cx, cy]) => h("circle", { class: name, r, cx: cx.toFixed(1), cy: cy.toFixed(1) });
     marks.replaceChildren(...even.map((e, k) => circle("rp-even-dot", 3, spot(k + 1, e))),
-      ...even.map((_, k) => h("text", { x: spot(k + 1, 0)[0], y: SMALL - 4, "text-anchor": "middle" }, `${k + 1}`)),
+      ...even.map((_, k) => h("text", { x: spot(k + 1, 0)[0], y: SMALL - 5, "text-anchor": "middle" }, `${k + 1}`)),
       circle("rp-now", 6, spot(hinges.length, found.error)));
     said.textContent = summary(hinges.length, found.error, even[hinges.length - 1]);
 
