@@ -9,4 +9,7 @@ __all__ = lazy(__name__, {
     ],
     "calibration": ["Reliability", "reliability"],
     "softmax": ["cross_entropy", "log_softmax", "softmax"],
+    "activations": ["activate"],
+    "mlp": ["Gradients", "mlp", "mlp_gradients"],
+    "pieces": ["Pieces", "best_slopes", "through_points"],
 })  # fmt: skip

@@ -1,1 +1,2 @@
 """Checkers of the part on foundations."""
+"""Checkers for the exercises of the part Foundations."""
