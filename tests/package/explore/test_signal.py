@@ -40,7 +40,7 @@ def test_the_script_draws_the_packages_random_numbers_and_they_are_normal():
     cases = [[0, 0, 50], [1, 0, 50], [7, 1000, 20], [2**31 + 5, 3, 20], [2**32 - 1, 9, 4]]
     found = run_js("given.map(([s, f, n]) => [...normals(s, f, n)])", cases)
     for case, numbers in zip(cases, found, strict=True):
-        assert numbers == pytest.approx(normals(*case).tolist(), rel=1e-12)
+        assert numbers == pytest.approx(normals(*case).tolist(), rel=1e-12, abs=0)
     many = normals(3, 0, 200_000)
     assert torch.equal(many[500:600], normals(3, 500, 100))
     below = [(many < z).double().mean().item() for z in (-2, -1, 0, 1, 2)]
@@ -54,8 +54,8 @@ def test_the_scripts_mean_squares_are_the_packages():
     found = run_js("given.map(([name, size]) => meanSquares(name, size))", cases)
     for (name, size), numbers in zip(cases, found, strict=True):
         wanted = mean_squares(ACTIVATIONS[name], size)
-        assert numbers["value"] == pytest.approx(wanted.value, rel=1e-12)
-        assert numbers["slope"] == pytest.approx(wanted.slope, rel=1e-12)
+        assert numbers["value"] == pytest.approx(wanted.value, rel=1e-12, abs=0)
+        assert numbers["slope"] == pytest.approx(wanted.slope, rel=1e-12, abs=0)
 
 
 def test_the_scripts_sizes_are_those_of_the_formula_and_of_autograd():
@@ -67,8 +67,8 @@ def test_the_scripts_sizes_are_those_of_the_formula_and_of_autograd():
     for state, (expected, measured) in zip(STATES, found, strict=True):
         explorer = SignalExplorer(**state)
         for ours, theirs in ((explorer.expected(), expected), (explorer.measured(), measured)):
-            assert theirs["signal"] == pytest.approx(ours.signal, rel=1e-9)
-            assert theirs["gradient"] == pytest.approx(ours.gradient, rel=1e-9)
+            assert theirs["signal"] == pytest.approx(ours.signal, rel=1e-9, abs=0)
+            assert theirs["gradient"] == pytest.approx(ours.gradient, rel=1e-9, abs=0)
 
 
 def test_the_sentence_says_what_becomes_of_both():

@@ -155,8 +155,8 @@ function render({ model, el }) {
   const here = h("output", { class: "sgx-here", for: `${id}-layer` });
   el.classList.add("sgx");
   el.append(
-    h("p", { class: "sgx-legend" }, h("span", { class: "sgx-key sgx-signal" }), "signal, from left to right ",
-      h("span", { class: "sgx-key sgx-gradient" }), "gradient, from right to left"),
+    h("p", { class: "sgx-legend" }, h("span", { class: "sgx-key sgx-signal" }), "signal, forward ",
+      h("span", { class: "sgx-key sgx-gradient" }), "gradient, back"),
     plot, said, here,
     h("div", { class: "sgx-controls" },
       field("activation", "Activation", kind), field("gain", "Gain g", controls.gain),
