@@ -12,4 +12,7 @@ __all__ = lazy(__name__, {
     "activations": ["activate"],
     "mlp": ["Gradients", "mlp", "mlp_gradients"],
     "pieces": ["Pieces", "best_slopes", "through_points"],
+    "stability": [
+        "MeanSquares", "Sizes", "expected_sizes", "layer_sizes", "mean_squares", "rms",
+    ],
 })  # fmt: skip
