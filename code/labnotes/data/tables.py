@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labnotes.data import catalog, made_houses, provenance
+from labnotes.data import catalog, provenance
 from labnotes.data.catalog import DatasetUnavailable
+from labnotes.data.made import houses
 from labnotes.data.provenance import Provenance
 
 MISSING = ("NA", "")
@@ -98,8 +99,8 @@ def house_prices(fallback: bool = False) -> HousePrices:
 
 
 def _made_up() -> HousePrices:
-    train = made_houses.make(1460, seed=0)
-    test = made_houses.make(1459, seed=1, first=1461)
+    train = houses.make(1460, seed=0)
+    test = houses.make(1459, seed=1, first=1461)
     del test["SalePrice"]
     origin = Provenance(
         "generated", "Made-up houses", "bundled", "MIT, as the code", "The labnotes authors, 2026.",
@@ -107,7 +108,7 @@ def _made_up() -> HousePrices:
         note=provenance.missing(
             catalog.entry("house_prices"),
             "The houses are drawn at random, and their prices follow a rule that the code tells, "
-            f"times a random factor: no model can have a log-RMSE below about {made_houses.NOISE}.",
+            f"times a random factor: no model can have a log-RMSE below about {houses.NOISE}.",
         ),
     )  # fmt: skip
     return HousePrices(Table(None, train), Table(None, test), origin)

@@ -154,8 +154,8 @@ def log_rmse(predictions, targets, floor: float = 1.0) -> float:
 
     Examples
     --------
-    >>> log_rmse([110_000.0, 55_000.0], [100_000.0, 50_000.0])  # 10 % too much for each house
-    0.0953...
+    >>> round(log_rmse([110.0, 55.0], [100.0, 50.0]), 4)  # 10 % too much for each house
+    0.0953
     """
     predictions, targets = (np.asarray(v, dtype=float) for v in (predictions, targets))
     _check_prices(predictions, targets, floor)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from labnotes.data import DatasetUnavailable, house_prices, made_houses
+from labnotes.data import DatasetUnavailable, house_prices
+from labnotes.data.made import houses
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_every_column_is_one_of_ames_and_of_the_same_kind(made, monkeypatch, rea
 
 
 def test_the_same_seed_makes_the_same_houses_and_another_seed_makes_others():
-    one, again, other = (made_houses.make(50, seed) for seed in (3, 3, 4))
+    one, again, other = (houses.make(50, seed) for seed in (3, 3, 4))
     for name in one:
         numbers = one[name].dtype != object
         assert np.array_equal(one[name], again[name], equal_nan=numbers), name
@@ -54,8 +55,8 @@ def test_the_same_seed_makes_the_same_houses_and_another_seed_makes_others():
 
 def test_the_price_is_the_rule_times_a_random_factor_of_the_spread_that_is_told():
     """Least squares on the very terms of the rule leave nothing but the factor."""
-    of = made_houses.make(20_000, seed=5)
-    town = np.array(made_houses.TOWN)
+    of = houses.make(20_000, seed=5)
+    town = np.array(houses.TOWN)
     terms = np.column_stack([
         np.log(of["GrLivArea"]), of["OverallQual"], of["Neighborhood"][:, None] == town[1:],
         of["ExterQual"][:, None] == np.array(["TA", "Gd", "Ex"]), of["GarageCars"],
@@ -65,5 +66,5 @@ def test_the_price_is_the_rule_times_a_random_factor_of_the_spread_that_is_told(
     ]).astype(float)  # fmt: skip
     logs = np.log(of["SalePrice"])
     left = logs - LinearRegression().fit(terms, logs).predict(terms)
-    assert abs(left.std() / made_houses.NOISE - 1) < 0.02
+    assert abs(left.std() / houses.NOISE - 1) < 0.02
     assert 100_000 < np.median(of["SalePrice"]) < 300_000
