@@ -1,2 +1,1 @@
 """Checkers of the part on foundations."""
-"""Checkers for the exercises of the part Foundations."""

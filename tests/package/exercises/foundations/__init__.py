@@ -1,2 +1,1 @@
 """Tests of the checkers of the part on foundations."""
-"""Tests of the checkers of the part Foundations."""
