@@ -36,6 +36,19 @@ CLOSED = """() => [...document.querySelectorAll("main details:not([open]), main 
     .filter((e) => e.checkVisibility()).map((e) => e.textContent.trim().slice(0, 60))"""
 FADED = """() => [...document.querySelectorAll(".ln-more-left, .ln-more-right")]
     .filter((e) => getComputedStyle(e).maskImage !== "none").map((e) => e.outerHTML.slice(0, 80))"""
+#: Words of a table's head that go on in another line.
+BROKEN = """() => [...document.querySelectorAll("main th")].flatMap((cell) => {
+    const walk = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), found = [];
+    for (let text; (text = walk.nextNode());) {
+        for (const word of text.data.matchAll(/[A-Za-z]+/g)) {
+            const range = document.createRange();
+            range.setStart(text, word.index);
+            range.setEnd(text, word.index + word[0].length);
+            if (range.getClientRects().length > 1) found.push(word[0]);
+        }
+    }
+    return found;
+})"""
 #: All code of a page, folded or not.
 CODE = (
     """() => [...document.querySelectorAll("main div.highlight pre")].map((e) => e.textContent)"""
@@ -64,6 +77,7 @@ def test_nothing_is_wider_than_the_paper_and_nothing_stays_closed(name, on_paper
     assert page.evaluate(CUT, PAPER) == []
     assert page.evaluate(CLOSED) == []
     assert page.evaluate(FADED) == []
+    assert page.evaluate(BROKEN) == []
     stills = page.evaluate(LIVE)
     assert all(still and not live for still, live in stills), stills
 
