@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import inspect
 import json
+import re
 from html import escape
 from importlib import import_module
 
@@ -25,6 +26,9 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 LOADER = "labnotes/loader.js"
 KNOWN = {"AnyModel", "LayoutModel"}
+PLACE = re.compile(
+    rf'<div class="ln-explorer docutils container">\s*<script type="{re.escape(VIEW)}">(.*?)</script>'
+)
 
 
 class StillPicture(SphinxPostTransform):
@@ -76,7 +80,20 @@ class ExplorerDirective(SphinxDirective):
             f'<img alt="{alt}" src="data:image/svg+xml;base64,{picture}"></div>'
         )
         raw = nodes.raw("", html, format="html")
-        return [nodes.container("", raw, classes=["ln-explorer"])]
+        return [
+            nodes.container("", raw, classes=["ln-explorer", css_class(type(widget).__module__)])
+        ]
+
+
+def css_class(module: str) -> str:
+    """The class of an explorer's place: the style sheet keeps room there until it has started.
+
+    Examples
+    --------
+    >>> css_class("labnotes.explore.feature_maps")
+    'ln-explorer-feature-maps'
+    """
+    return "ln-explorer-" + module.rpartition(".")[2].replace("_", "-")
 
 
 def current(state: str) -> str:
@@ -117,3 +134,15 @@ def refresh(app: Sphinx, pagename: str, templatename: str, context: dict, doctre
                 location=pagename,
             )
         attributes["body"] = current(attributes["body"])
+        context["body"] = named(context["body"], attributes["body"])
+
+
+def named(body: str, state: str) -> str:
+    """A page with the class of its explorer at each place."""
+    models = json.loads(state)["state"]
+
+    def with_class(match: re.Match) -> str:
+        widget = models[json.loads(match[1])["model_id"]]["state"].get("_anywidget_id", "")
+        return match[0].replace("docutils", css_class(widget.rpartition(".")[0]) + " docutils", 1)
+
+    return PLACE.sub(with_class, body)

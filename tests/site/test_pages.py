@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cache
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from built_site import HTML, holding, ids, pages, soup, text
+from inks import Ink, contrast, of_png, of_svg
 
 LIMIT = 500_000  # bytes a first visit may transfer
 
@@ -49,6 +51,32 @@ def test_no_picture_is_stretched(path, screen, look):
 
 def test_letters_of_figures_are_legible_on_a_phone(path, look):
     assert look(path, "dark", 390)["too small"] == []
+
+
+def test_ink_of_figures_stands_out_in_both_themes(path, screen, look):
+    """WCAG 2.2: letters 4.5 to 1 (1.4.3), what else has to be made out 3 to 1 (1.4.11)."""
+    faint = []
+    for picture in look(path, *screen)["pictures"]:
+        page = tuple(int(part) / 255 for part in re.findall(r"\d+", picture["ground"])[:3])
+        for ink in inks_of(picture["file"]):
+            if ink.kind == "mark" and ink.ground is not None:
+                continue  # what is on a coloured shape may be any shade of it
+            colour, ground = (
+                tuple(min(1, part * picture["bright"]) for part in each) if each else page
+                for each in (ink.colour, ink.ground)
+            )
+            if (found := contrast(colour, ground)) < {"text": 4.5, "mark": 3}[ink.kind]:
+                faint.append((picture["file"][:12], ink.kind, round(found, 2), colour, ink.where))
+    assert faint == []
+
+
+@cache
+def inks_of(name: str) -> list[Ink]:
+    """What a picture is drawn in; photographs that are no figures have none."""
+    file = HTML / "_images" / name
+    if not file.is_file():
+        return []
+    return of_svg(file) if file.suffix == ".svg" else of_png(file) if file.suffix == ".png" else []
 
 
 def test_no_table_is_cut_without_a_sign(path, screen, look):

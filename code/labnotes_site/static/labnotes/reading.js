@@ -114,11 +114,20 @@
     for (let box = target; box; box = box.parentElement) if (box.localName === "details") box.open = true;
   }
   addEventListener("hashchange", open);
-  addEventListener("toggle", fit, { capture: true }); // what was closed had no width
+
+  /** Fit once before the next picture, however much has changed: "open all" opens fifty boxes. */
+  let due = 0;
+  function fitSoon() {
+    due ||= requestAnimationFrame(() => {
+      due = 0;
+      fit();
+    });
+  }
+  addEventListener("toggle", fitSoon, { capture: true }); // what was closed had no width
 
   let last = 0;
   addEventListener("resize", () => {
-    if (innerWidth !== last) requestAnimationFrame(fit);
+    if (innerWidth !== last) fitSoon();
     last = innerWidth;
   });
   addEventListener("beforeprint", () => {
@@ -136,7 +145,15 @@
   open();
   fit();
   last = innerWidth;
-  document.fonts.ready.then(fit);
+  document.fonts.ready.then(fitSoon);
+
+  // A long list of sections scrolls by itself: the section being read stays in sight.
+  addEventListener("activate.bs.scrollspy", (event) => {
+    const list = document.querySelector(".bd-sidebar-secondary");
+    const entry = event.relatedTarget?.getBoundingClientRect(), box = list?.getBoundingClientRect();
+    if (!entry || !box) return;
+    if (entry.bottom > box.bottom || entry.top < box.top) list.scrollTop += entry.top - box.top - box.height / 3;
+  });
 })();
 
 // Glossary pop-ups: a key term shows its entry under a mouse, at focus, and at a tap.
