@@ -27,12 +27,12 @@ LEGIBLE = 9.0
 #: shows drawings brighter.
 INK = "#7a7f87"
 DARKER = {
-    INK: "#6b7077",
-    "#e69f00": "#ba8100",  # orange
-    "#56b4e9": "#4794bf",  # sky
-    "#cc79a7": "#c2739f",  # purple
-    "#8a8f98": "#878c95",  # grey
+    ": #e69f00": ": #ba8100",  # orange
+    ": #56b4e9": ": #4794bf",  # sky
+    ": #cc79a7": ": #c2739f",  # purple
+    ": #8a8f98": ": #878c95",  # grey
     "fill: #f0e442": "fill: #958d29",  # yellow; its lines are frames on photographs
+    INK: "#6b7077",
 }
 FAINT = re.compile("|".join(DARKER), re.IGNORECASE)
 #: The colours of words: small, they need more contrast than a line.
@@ -135,4 +135,8 @@ def compress(app: Sphinx, exception: Exception | None) -> None:
         if file.stat().st_size > HEAVY:
             with Image.open(file) as image:
                 few = image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
+            colours = np.array(few.getpalette("RGBA")).reshape(-1, 4)
+            near = (abs(colours[:, :3] - BESIDE_PHOTO) <= 8).all(1)
+            colours[near, :3] = BESIDE_PHOTO  # letters keep their very colour
+            few.putpalette(colours.ravel().tolist(), "RGBA")
             few.save(file, optimize=True)

@@ -45,14 +45,14 @@ class Drawing:
     """The filled shapes of a drawing so far, and the inks found."""
 
     name: str
-    shapes: list = field(default_factory=list)  # (contains, colour at, opacity)
+    shapes: list = field(default_factory=list)  # (contains, colour or None at, opacity)
     inks: list[Ink] = field(default_factory=list)
 
     def ground(self, x: float, y: float) -> tuple | None:
         """The colour at a place, None if nothing (or something hardly there) has been painted."""
         for contains, colour, opacity in reversed(self.shapes):
-            if opacity >= FAINT and contains(x, y):
-                return colour(x, y)
+            if opacity >= FAINT and contains(x, y) and (found := colour(x, y)) is not None:
+                return found
         return None
 
 
@@ -140,16 +140,19 @@ def _image(e, drawing: Drawing) -> None:
     data = address.partition("base64,")[2]
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA")) / 255
     left, top, width, height = (float(look.get(k, 0)) for k in ("x", "y", "width", "height"))
-    flipped = "scale(1 -1)" in look.get("transform", "")
+    numbers = [float(n) for n in NUMBER.findall(look.get("transform", ""))]
+    flipped = look.get("transform", "").startswith("scale(1 -1)")
     if flipped:  # scale(1 -1) translate(0 -bottom): matplotlib stores a picture upside down
-        bottom = -float(NUMBER.findall(look["transform"].partition("translate")[2])[1])
-        top = bottom - top - height
+        top = -numbers[3] - top - height
+    elif numbers:  # matrix(a 0 0 d left top)
+        width, height, left, top = width * numbers[0], height * numbers[3], *numbers[4:]
     rows, columns = pixels.shape[:2]
 
-    def colour(x: float, y: float) -> tuple:
+    def colour(x: float, y: float) -> tuple | None:
         down, across = (y - top) / height, (x - left) / width
         row = min(int((1 - down if flipped else down) * rows), rows - 1)
-        return tuple(pixels[row, min(int(across * columns), columns - 1)][:3])
+        pixel = pixels[row, min(int(across * columns), columns - 1)]
+        return tuple(pixel[:3]) if pixel[3] >= FAINT else None
 
     drawing.shapes.append(
         (

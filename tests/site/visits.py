@@ -26,7 +26,8 @@ HEIGHT = 900
 #: Milliseconds. What is expected is there at once; a machine that is busy may take its time.
 PATIENCE = 120_000
 #: How a page is looked at: both themes, a screen and a phone. Each costs a page load.
-SCREENS = (("light", 1280), ("dark", 390))
+PHONE = 390
+SCREENS = (("light", 1280), ("dark", PHONE))
 
 #: What is looked up in every page, as JavaScript: with the page as the reader scrolled through it,
 #: explorers started, boxes closed.
@@ -92,8 +93,39 @@ FACTS = {
         wide: [...place.querySelectorAll("button, input, select, svg, output")]
             .filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
             .map((e) => e.outerHTML.slice(0, 120)),
+        height: place.getBoundingClientRect().height,
+        shows: Math.max(...[...place.querySelectorAll("output, .ln-explorer-live > svg, canvas")]
+            .map((e) => e.getBoundingClientRect().bottom)),
+        takes: Math.min(...[...place.querySelectorAll("input, select, textarea")]
+            .map((e) => e.getBoundingClientRect().top)),
     }))""",
+    # How far the page's parts have jumped while it was loaded and read, and which of them.
+    "shift": "() => ({ sum: lnShift.reduce((all, one) => all + one.value, 0), of: lnShift })",
 }
+
+#: Write down what jumps. (A scroll moves nothing; neither does what the reader has asked for.)
+WATCH_SHIFTS = """window.lnShift = [];
+new PerformanceObserver((list) => {
+    for (const { hadRecentInput, value, sources } of list.getEntries()) {
+        const of = sources.map(({ node }) => (node?.parentElement ?? node)?.outerHTML?.slice(0, 80));
+        if (!hadRecentInput) lnShift.push({ value, of });
+    }
+}).observe({ type: "layout-shift", buffered: true });"""
+#: The narrowest screen that a page has to fit, with nothing to scroll sideways (WCAG 2.2, 1.4.10).
+NARROW = 320
+FITS = """async () => {
+    await new Promise(requestAnimationFrame);
+    await new Promise(requestAnimationFrame);
+    return {
+        width: document.documentElement.scrollWidth,
+        explorers: [...document.querySelectorAll(".ln-explorer")].flatMap((place) => {
+            const edge = place.getBoundingClientRect().right;
+            return [...place.querySelectorAll("*")].filter((e) =>
+                e.checkVisibility() && e.getBoundingClientRect().right > edge + 1
+            ).map((e) => e.outerHTML.slice(0, 120));
+        }),
+    };
+}"""
 
 #: Go through the page a screen at a time; two frames each, so that what waits to be seen starts.
 SCROLL = """async () => {
@@ -248,6 +280,7 @@ def open_page(context: BrowserContext, base: str, theme: str, width: int) -> Vis
     new.page.set_default_timeout(PATIENCE)
     new.page.set_viewport_size({"width": width, "height": HEIGHT})
     new.page.emulate_media(color_scheme=theme)
+    new.page.add_init_script(WATCH_SHIFTS)
     new.page.on("pageerror", lambda error: new.errors.append(f"uncaught: {error}"))
     new.page.on(
         "console",
@@ -269,6 +302,7 @@ def looked(seen: Visit, path: str, axe: bool) -> dict:
     """Open a page once and write down everything: `FACTS` and these keys.
 
     ``weight``: bytes of each file, as the page was read.
+    ``narrow`` (on a phone): what does not fit the narrowest screen.
     ``axe`` (if asked for): what axe finds in each theme, with all boxes open and all questions
     answered, right in one theme and wrong in the other. The theme is switched in the open page;
     then only the rules on colours are run again, for nothing else that axe sees differs.
@@ -282,6 +316,10 @@ def looked(seen: Visit, path: str, axe: bool) -> dict:
         seen.errors.append("an explorer does not start")
     found = {name: page.evaluate(fact) for name, fact in FACTS.items()}
     found["weight"] = seen.weight()
+    if page.viewport_size["width"] == PHONE:
+        page.set_viewport_size({"width": NARROW, "height": HEIGHT})
+        found["narrow"] = page.evaluate(FITS)
+        page.set_viewport_size({"width": PHONE, "height": HEIGHT})
     if axe:
         page.evaluate(OPEN)
         found["axe"] = {}

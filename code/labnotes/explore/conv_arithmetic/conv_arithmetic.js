@@ -139,9 +139,10 @@ function render({ model, el }) {
     [h("p", {}), h("svg", { class: `cax-${what}`, role: "img", "aria-labelledby": `${id}-text` })]);
   const size = h("p", { class: "cax-formula" }), note = h("p", {}), sum = h("p", { class: "cax-sum" });
   const text = h("output", { id: `${id}-text`, class: "cax-text", "aria-live": "polite" });
+  const maps = h("div", { class: "cax-maps" }, h("div", {}, ...drawings[0]), h("div", {}, ...drawings[1], ...drawings[2]));
   el.classList.add("cax");
   el.append(
-    h("div", { class: "cax-maps" }, h("div", {}, ...drawings[0]), h("div", {}, ...drawings[1], ...drawings[2])),
+    maps,
     text, sum,
     h("p", { class: "cax-head" }, "Output size"), size, note,
     h("div", { class: "cax-controls" },
@@ -198,6 +199,7 @@ function render({ model, el }) {
     const used = new Set(all.map(({ a, b }) => `${a},${b}`));
     // The kernel and the output stand beside the input, where that leaves room for a digit.
     const width = Math.max(el.clientWidth, 240), beside = Math.floor((width - 26) / (wide + Math.max(state.f, m)));
+    maps.classList.toggle("cax-beside", beside >= 15);
     const cellOf = (side) => Math.min(31, beside >= 15 ? beside : Math.floor(width / side));
     const cell = cellOf(m);
     grid(0, `input ${state.n}×${state.n}${edge ? `, padded ${wide}×${wide}` : ""}`, wide, -edge, cellOf(wide), (r, c) => {
