@@ -21,6 +21,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from .figures import legible
+
 LOG = logging.getLogger(__name__)
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
@@ -71,7 +73,7 @@ class ExplorerDirective(SphinxDirective):
         self.env.note_dependency(inspect.getfile(explorer))
         widget = explorer()
         state = embed_data(views=[widget], drop_defaults=False)["manager_state"]
-        picture = base64.b64encode(widget.still_svg().encode()).decode()
+        picture = base64.b64encode(legible(widget.still_svg()).encode()).decode()
         alt = escape(widget.describe(), quote=True)
         html = (
             f'<script type="{STATE}">{current(json.dumps(state))}</script>\n'

@@ -11,6 +11,7 @@ import io
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from lxml import etree
@@ -33,7 +34,6 @@ CODES = {"M": [1], "L": [2], "Q": [3, 3], "C": [4, 4, 4]}
 class Ink:
     """A colour of a figure and the colour behind it; `ground` is None on the page's own ground."""
 
-    figure: str
     kind: str  # "text" or "mark"
     colour: tuple[float, float, float]
     ground: tuple[float, float, float] | None = None
@@ -44,7 +44,6 @@ class Ink:
 class Drawing:
     """The filled shapes of a drawing so far, and the inks found."""
 
-    name: str
     shapes: list = field(default_factory=list)  # (contains, colour or None at, opacity)
     inks: list[Ink] = field(default_factory=list)
 
@@ -85,9 +84,9 @@ def outline(d: str) -> Outline:
     return Outline(np.array(vertices).reshape(-1, 2), codes)
 
 
-def of_svg(file: Path) -> list[Ink]:
+def of_svg(file: Path | BinaryIO) -> list[Ink]:
     """The inks of a drawing."""
-    drawing = Drawing(file.name)
+    drawing = Drawing()
     for e in etree.parse(file).getroot().iter("{*}g", *(f"{{*}}{kind}" for kind in DRAWN)):
         if not list(e.iterancestors("{*}defs", "{*}clipPath")):
             DRAWN.get(etree.QName(e).localname, _letters)(e, drawing)
@@ -101,7 +100,7 @@ def _letters(e, drawing: Drawing) -> None:
     inside = (-3, -4) if place[3] else (3, -3)  # in the first letter
     at = (x + inside[0], y + inside[1])
     colour = to_rgb(looks(e).get("fill", "#000000"))
-    drawing.inks.append(Ink(drawing.name, "text", colour, drawing.ground(*at), at))
+    drawing.inks.append(Ink("text", colour, drawing.ground(*at), at))
 
 
 def _words(e, drawing: Drawing) -> None:
@@ -109,7 +108,7 @@ def _words(e, drawing: Drawing) -> None:
     at = (float(look.get("x", 0)), float(look.get("y", 0)) - 3)
     fill = look.get("fill", "#000000")
     if fill != "none":
-        drawing.inks.append(Ink(drawing.name, "text", to_rgb(fill), drawing.ground(*at), at))
+        drawing.inks.append(Ink("text", to_rgb(fill), drawing.ground(*at), at))
 
 
 def _path(e, drawing: Drawing) -> None:
@@ -126,7 +125,7 @@ def _path(e, drawing: Drawing) -> None:
     on = [drawing.ground(*place) for place in (at, tuple(shape.vertices.mean(0)))]
     if edge or full:
         behind = next((ground for ground in on if ground is not None), None)
-        drawing.inks.append(Ink(drawing.name, "mark", to_rgb(stroke if edge else fill), behind, at))
+        drawing.inks.append(Ink("mark", to_rgb(stroke if edge else fill), behind, at))
     if fill != "none":
         colour = to_rgb(fill)
         drawing.shapes.append(
@@ -201,9 +200,7 @@ def of_png(file: Path) -> list[Ink]:
         piece = np.where((pieces[box] == n)[..., None], pixels[box], 0).reshape(-1, 4)
         fullest = piece[piece[:, 3].argmax()]
         if fullest[3] > 200:
-            inks.append(
-                Ink(file.name, "text", tuple(fullest[:3] / 255), None, (box[1].start, box[0].start))
-            )
+            inks.append(Ink("text", tuple(fullest[:3] / 255), None, (box[1].start, box[0].start)))
     return inks
 
 

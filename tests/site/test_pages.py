@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections import Counter
 from functools import cache
+from io import BytesIO
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -68,7 +70,7 @@ def test_ink_of_figures_stands_out_in_both_themes(path, screen, look):
     faint = []
     for picture in look(path, *screen)["pictures"]:
         page = tuple(int(part) / 255 for part in re.findall(r"\d+", picture["ground"])[:3])
-        for ink in inks_of(picture["file"]):
+        for ink in inks_of(picture["src"]):
             if ink.kind == "mark" and ink.ground is not None:
                 continue  # what is on a coloured shape may be any shade of it
             colour, ground = (
@@ -78,17 +80,19 @@ def test_ink_of_figures_stands_out_in_both_themes(path, screen, look):
             # In the cells of a heat map chapters take the better of black and white, or nearly so.
             least = 3 if ink.kind == "mark" else 4.5 if ink.ground is None else 4
             if (found := contrast(colour, ground)) < least:
-                faint.append((picture["file"][:12], ink.kind, round(found, 2), colour, ink.where))
+                faint.append((picture["src"][-30:], ink.kind, round(found, 2), colour, ink.where))
     assert faint == []
 
 
 @cache
-def inks_of(name: str) -> list[Ink]:
-    """What a picture is drawn in; photographs that are no figures have none."""
-    file = HTML / "_images" / name
-    if not file.is_file():
-        return []
-    return of_svg(file) if file.suffix == ".svg" else of_png(file) if file.suffix == ".png" else []
+def inks_of(address: str) -> list[Ink]:
+    """What a picture is drawn in; a photograph has none."""
+    kind, _, data = address.partition(";base64,")
+    if data:
+        return of_svg(BytesIO(b64decode(data))) if kind == "data:image/svg+xml" else []
+    file = HTML / "_images" / PurePosixPath(address).name
+    reader = {".svg": of_svg, ".png": of_png}.get(file.suffix)
+    return reader(file) if reader and file.is_file() else []
 
 
 def test_no_table_is_cut_without_a_sign(path, screen, look):

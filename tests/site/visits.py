@@ -54,13 +54,16 @@ FACTS = {
         e.checkVisibility() && e.clientWidth && e.clientWidth < 0.97 * e.dataset.least
     ).map((e) => `${e.clientWidth} of ${e.dataset.least}: ${e.src}`)""",
     # Pictures: the colour they stand on, and how much brighter than drawn they are shown.
-    "pictures": """() => [...document.querySelectorAll("article img")].map((e) => {
+    # (An explorer's picture is for paper, which is white.)
+    "pictures": """() => [...document.querySelectorAll("article img")].filter((e) =>
+        document.documentElement.dataset.theme == "light" || !e.closest(".ln-explorer-still")
+    ).map((e) => {
         let ground = "rgba(0, 0, 0, 0)";
         for (let on = e; on && ground == "rgba(0, 0, 0, 0)"; on = on.parentElement) {
             ground = getComputedStyle(on).backgroundColor;
         }
         const bright = getComputedStyle(e).filter.match(/^brightness\\(([\\d.]+)\\)$/);
-        return { file: e.src.split("/").at(-1), ground, bright: bright ? Number(bright[1]) : 1 };
+        return { src: e.src, ground, bright: bright ? Number(bright[1]) : 1 };
     })""",
     # Tables that go on beyond the edge, with nothing that says so.
     "tables": """() => [...document.querySelectorAll("article table")].filter((e) => {
