@@ -117,8 +117,6 @@ new PerformanceObserver((list) => {
 #: The narrowest screen that a page has to fit, with nothing to scroll sideways (WCAG 2.2, 1.4.10).
 NARROW = 320
 FITS = """async () => {
-    await new Promise(requestAnimationFrame);
-    await new Promise(requestAnimationFrame);
     return {
         width: document.documentElement.scrollWidth,
         explorers: [...document.querySelectorAll(".ln-explorer")].flatMap((place) => {
@@ -145,6 +143,12 @@ LOADED = """async () => {
     await document.fonts.ready;
     await Promise.all([...document.images].filter((i) => !i.complete && i.loading != "lazy")
         .map((i) => new Promise((done) => { i.onload = i.onerror = done; })));
+}"""
+#: Formulas, tables and figures have found their size, one section after the other.
+FITTED = """async () => {
+    const frame = () => new Promise(requestAnimationFrame);
+    await frame();
+    do await frame(); while (document.documentElement.matches("[data-ln-fitting]"));
 }"""
 #: Explorers start when they come near; one in a closed box waits, and one that failed never does.
 STARTED = """() => [...document.querySelectorAll(".ln-explorer")]
@@ -228,6 +232,7 @@ class Visit:
         self.page.goto(f"{self.base}/{path}")
         self.page.evaluate(SCROLL)
         self.page.evaluate(LOADED)
+        self.page.evaluate(FITTED)
         return self
 
     def reset(self, theme: str) -> Visit:
@@ -321,8 +326,10 @@ def looked(seen: Visit, path: str, axe: bool) -> dict:
     found["weight"] = seen.weight()
     if page.viewport_size["width"] == PHONE:
         page.set_viewport_size({"width": NARROW, "height": HEIGHT})
+        page.evaluate(FITTED)
         found["narrow"] = page.evaluate(FITS)
         page.set_viewport_size({"width": PHONE, "height": HEIGHT})
+        page.evaluate(FITTED)
     if axe:
         page.evaluate(OPEN)
         found["axe"] = {}

@@ -3,16 +3,18 @@
 (() => {
   "use strict";
   const PHONE = matchMedia("(max-width: 600px)");
-  const SCROLLS = ".katex-display, .pst-scrollable-table-container, .ln-figure, div.highlight pre";
+  const SCROLLS = ".katex-display, .pst-scrollable-table-container, .ln-figure, pre, .cell_output > .output";
   const SMALLEST = 0.75; // of a formula's usual size
 
   const MOST_LINES = 40; // that a table's cards may have
 
+  const FITTED = [".katex-display", ".pst-scrollable-table-container", "img[data-least]"];
+
+  const inside = (part, kind) => [...(part.matches(kind) ? [part] : []), ...part.querySelectorAll(kind)];
   const wide = (e) => e.scrollWidth > e.clientWidth + 1;
 
   /** A formula that no line break can help is made smaller, down to what is legible. */
   function fitFormula(box) {
-    box.style.fontSize = "";
     if (!wide(box)) return;
     box.style.fontSize = `${Math.max(SMALLEST, (box.clientWidth / box.scrollWidth) * 0.99)}em`;
   }
@@ -20,7 +22,6 @@
   /** A table too wide for a phone: each row a card, its first cell the card's title. */
   function fitTable(box) {
     const table = box.querySelector("table");
-    box.classList.remove("ln-cards");
     if (!table || !PHONE.matches || !wide(box) || table.closest(".ln-syllabus")) return;
     const heads = [...table.querySelectorAll("thead tr:last-child > *")];
     const rows = [...table.querySelectorAll("tbody tr, tfoot tr")];
@@ -43,7 +44,6 @@
   function fitFigure(image) {
     const least = Number(image.dataset.least);
     const frame = image.parentElement;
-    image.style.width = image.style.maxWidth = "";
     const tooNarrow = PHONE.matches && image.clientWidth > 0 && image.clientWidth < least;
     if (!frame.classList.contains("ln-figure")) {
       if (!tooNarrow) return;
@@ -61,23 +61,62 @@
     box.classList.toggle("ln-more-right", more && box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
     box.classList.toggle("ln-more-left", more && box.scrollLeft > 2);
     if (more) box.tabIndex = 0;
-    else if (box.tabIndex === 0 && !box.matches("pre")) box.removeAttribute("tabindex");
+    else if (box.tabIndex === 0) box.removeAttribute("tabindex");
     if (more && !box.matches("pre") && !box.ariaLabel) {
       box.setAttribute("role", "group");
       box.ariaLabel = "Wide content: scroll sideways";
     }
   }
 
-  function fit() {
-    document.querySelectorAll(".katex-display").forEach(fitFormula);
-    document.querySelectorAll(".pst-scrollable-table-container").forEach(fitTable);
-    document.querySelectorAll("img[data-least]").forEach(fitFigure);
-    document.querySelectorAll(SCROLLS).forEach((box) => {
+  /** Fit what stands in one section: first undo, then measure, so that it is laid out only twice. */
+  function fitPart(part) {
+    const [formulas, tables, figures] = FITTED.map((kind) => inside(part, kind));
+    formulas.forEach((e) => (e.style.fontSize = ""));
+    tables.forEach((e) => e.classList.remove("ln-cards"));
+    figures.forEach((e) => (e.style.width = e.style.maxWidth = ""));
+    formulas.forEach(fitFormula);
+    tables.forEach(fitTable);
+    figures.forEach(fitFigure);
+    inside(part, SCROLLS).forEach((box) => {
       if (!box.dataset.watched) box.addEventListener("scroll", () => mark(box), { passive: true });
       box.dataset.watched = "yes";
       mark(box);
     });
   }
+
+  const parts = [...document.querySelectorAll(".bd-article > :not(section), .bd-article > section > *")]
+    .filter((part) => inside(part, `${FITTED}, ${SCROLLS}`).length);
+  const waiting = new Set();
+  const soon = window.requestIdleCallback ?? ((work) => setTimeout(work, 1));
+  let due = 0;
+
+  // A section far away has no layout yet (content-visibility), and measuring it would make one.
+  const isLaidOut = (part) => part.localName !== "section"
+    || part.firstElementChild.checkVisibility({ contentVisibilityAuto: true });
+
+  /** One section after the other, what is seen first, with room between for what the reader does. */
+  function fitNext() {
+    const ready = [...waiting].filter(isLaidOut);
+    const seen = ready.find((part) => {
+      const { top, bottom } = part.getBoundingClientRect();
+      return top < innerHeight && bottom > 0;
+    });
+    const next = seen ?? ready[0];
+    if (next) {
+      waiting.delete(next);
+      fitPart(next);
+    }
+    due = ready.length > 1 ? soon(fitNext, { timeout: 300 }) : 0;
+    document.documentElement.toggleAttribute("data-ln-fitting", due > 0);
+  }
+
+  /** Fit once, however much has changed: "open all" opens fifty boxes. */
+  function fit(changed = parts) {
+    for (const part of changed) waiting.add(part);
+    due ||= requestAnimationFrame(fitNext);
+    document.documentElement.toggleAttribute("data-ln-fitting", true);
+  }
+  addEventListener("contentvisibilityautostatechange", ({ skipped }) => skipped || fit([]), { capture: true });
 
   /** A figure opens at full size, over the page. */
   function zoom(image) {
@@ -115,22 +154,17 @@
   }
   addEventListener("hashchange", open);
 
-  /** Fit once before the next picture, however much has changed: "open all" opens fifty boxes. */
-  let due = 0;
-  function fitSoon() {
-    due ||= requestAnimationFrame(() => {
-      due = 0;
-      fit();
-    });
-  }
-  addEventListener("toggle", fitSoon, { capture: true }); // what was closed had no width
+  // What was closed had no width.
+  addEventListener("toggle", ({ target }) => fit(parts.filter((part) => part.contains(target))), { capture: true });
 
   let last = 0;
   addEventListener("resize", () => {
-    if (innerWidth !== last) fitSoon();
+    if (innerWidth !== last) fit();
     last = innerWidth;
   });
   addEventListener("beforeprint", () => {
+    waiting.forEach(fitPart);
+    waiting.clear();
     document.querySelectorAll("details:not([open])").forEach((e) => {
       e.open = true;
       e.dataset.printed = "yes";
@@ -145,7 +179,7 @@
   open();
   fit();
   last = innerWidth;
-  document.fonts.ready.then(fitSoon);
+  document.fonts.ready.then(() => fit());
 
   // A long list of sections scrolls by itself: the section being read stays in sight.
   addEventListener("activate.bs.scrollspy", (event) => {
