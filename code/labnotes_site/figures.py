@@ -58,10 +58,15 @@ def sized(app: Sphinx, pagename: str, templatename: str, context: dict, doctree)
         width, height, least = size(file)
         # A size that the page's author chose stands in the style already.
         told = "" if "style=" in tag else f' width="{width:.0f}" height="{height:.0f}"'
-        least = f' data-least="{least:.0f}"' if least else ""
-        return tag.removesuffix(">").removesuffix("/").rstrip() + (
-            f'{told}{least} loading="lazy" decoding="async">'
+        tag = (
+            tag.removesuffix(">").removesuffix("/").rstrip()
+            + f'{told} loading="lazy" decoding="async"'
         )
+        if not least:
+            return tag + ">"
+        # On a phone it gets no narrower than its letters allow; then it scrolls in its frame.
+        sizes = f"--ln-least: {least:.0f}px; --ln-drawn: {width:.0f}px"
+        return f'<span class="ln-figure" style="{sizes}">{tag} data-least="{least:.0f}"></span>'
 
     context["body"] = IMAGE.sub(with_size, context["body"])
 

@@ -102,10 +102,12 @@ FACTS = {
         takes: Math.min(...[...place.querySelectorAll("input, select, textarea")]
             .map((e) => e.getBoundingClientRect().top)),
     }))""",
-    # How far the page's parts have jumped while it was loaded and read, and which of them.
-    "shift": "() => ({ sum: lnShift.reduce((all, one) => all + one.value, 0), of: lnShift })",
 }
 
+#: How far the page's parts have jumped while it was loaded and read, and which of them.
+SHIFT = "() => ({ sum: lnShift.reduce((all, one) => all + one.value, 0), of: lnShift })"
+#: Sections that are not on the screen are laid out too, so that they can be looked at.
+EVERYTHING = "article section { content-visibility: visible !important; }"
 #: Write down what jumps. (A scroll moves nothing; neither does what the reader has asked for.)
 WATCH_SHIFTS = """window.lnShift = [];
 new PerformanceObserver((list) => {
@@ -309,6 +311,7 @@ def switch(page: Page, theme: str) -> None:
 def looked(seen: Visit, path: str, axe: bool) -> dict:
     """Open a page once and write down everything: `FACTS` and these keys.
 
+    ``shift``: what jumped meanwhile.
     ``weight``: bytes of each file, as the page was read.
     ``narrow`` (on a phone): what does not fit the narrowest screen.
     ``axe`` (if asked for): what axe finds in each theme, with all boxes open and all questions
@@ -322,7 +325,10 @@ def looked(seen: Visit, path: str, axe: bool) -> dict:
         page.wait_for_function(STARTED)
     except TooLong:
         seen.errors.append("an explorer does not start")
-    found = {name: page.evaluate(fact) for name, fact in FACTS.items()}
+    found = {"shift": page.evaluate(SHIFT)}
+    page.add_style_tag(content=EVERYTHING)
+    page.evaluate(FITTED)
+    found |= {name: page.evaluate(fact) for name, fact in FACTS.items()}
     found["weight"] = seen.weight()
     if page.viewport_size["width"] == PHONE:
         page.set_viewport_size({"width": NARROW, "height": HEIGHT})

@@ -8,7 +8,7 @@
 
   const MOST_LINES = 40; // that a table's cards may have
 
-  const FITTED = [".katex-display", ".pst-scrollable-table-container", "img[data-least]"];
+  const FITTED = [".katex-display", ".pst-scrollable-table-container"];
 
   const inside = (part, kind) => [...(part.matches(kind) ? [part] : []), ...part.querySelectorAll(kind)];
   const wide = (e) => e.scrollWidth > e.clientWidth + 1;
@@ -29,7 +29,7 @@
     const plain = heads.length > 1 && rows.every((row) => row.cells.length === heads.length);
     if (!plain || table.querySelector("[rowspan], [colspan]")) return;
     for (const row of rows) {
-      [...row.cells].forEach((cell, i) => (cell.dataset.head = heads[i].innerText.trim()));
+      [...row.cells].forEach((cell, i) => (cell.dataset.head = heads[i].textContent.trim()));
     }
     // As blocks its parts would be no table any more for a screen reader.
     table.setAttribute("role", "table");
@@ -38,21 +38,6 @@
     table.querySelectorAll("td").forEach((e) => e.setAttribute("role", "cell"));
     heads.forEach((e) => e.setAttribute("role", "columnheader"));
     box.classList.add("ln-cards");
-  }
-
-  /** Its smallest letters set how narrow a figure may get; then it scrolls. */
-  function fitFigure(image) {
-    const least = Number(image.dataset.least);
-    const frame = image.parentElement;
-    const tooNarrow = PHONE.matches && image.clientWidth > 0 && image.clientWidth < least;
-    if (!frame.classList.contains("ln-figure")) {
-      if (!tooNarrow) return;
-      const box = document.createElement("div");
-      box.className = "ln-figure";
-      image.replaceWith(box);
-      box.append(image);
-    }
-    if (tooNarrow) Object.assign(image.style, { width: `${least}px`, maxWidth: "none" });
   }
 
   /** Fade the edge behind which there is more; what scrolls can be scrolled by key. */
@@ -70,13 +55,11 @@
 
   /** Fit what stands in one section: first undo, then measure, so that it is laid out only twice. */
   function fitPart(part) {
-    const [formulas, tables, figures] = FITTED.map((kind) => inside(part, kind));
+    const [formulas, tables] = FITTED.map((kind) => inside(part, kind));
     formulas.forEach((e) => (e.style.fontSize = ""));
     tables.forEach((e) => e.classList.remove("ln-cards"));
-    figures.forEach((e) => (e.style.width = e.style.maxWidth = ""));
     formulas.forEach(fitFormula);
     tables.forEach(fitTable);
-    figures.forEach(fitFigure);
     inside(part, SCROLLS).forEach((box) => {
       if (!box.dataset.watched) box.addEventListener("scroll", () => mark(box), { passive: true });
       box.dataset.watched = "yes";
