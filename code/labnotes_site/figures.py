@@ -56,12 +56,9 @@ def sized(app: Sphinx, pagename: str, templatename: str, context: dict, doctree)
         if file is None or " loading=" in tag:
             return tag
         width, height, least = size(file)
-        # A size that the page's author chose stands in the style already.
-        told = "" if "style=" in tag else f' width="{width:.0f}" height="{height:.0f}"'
-        tag = (
-            tag.removesuffix(">").removesuffix("/").rstrip()
-            + f'{told} loading="lazy" decoding="async"'
-        )
+        # They tell the shape also where the page's author chose a size in the style.
+        told = f' width="{width:.0f}" height="{height:.0f}" loading="lazy" decoding="async"'
+        tag = tag.removesuffix(">").removesuffix("/").rstrip() + told
         if not least:
             return tag + ">"
         # On a phone it gets no narrower than its letters allow; then it scrolls in its frame.

@@ -130,13 +130,12 @@ FITS = """async () => {
     };
 }"""
 
-#: Go through the page a screen at a time; two frames each, so that what waits to be seen starts.
+#: Go through the page a screen at a time; three frames each, so that what waits to be seen starts.
 SCROLL = """async () => {
     const frame = () => new Promise(requestAnimationFrame);
     for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
         window.scrollTo(0, y);
-        await frame();
-        await frame();
+        for (let n = 0; n < 3; n++) await frame();
     }
     window.scrollTo(0, 0);
 }"""

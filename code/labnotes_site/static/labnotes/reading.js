@@ -99,7 +99,10 @@
     due ||= requestAnimationFrame(fitNext);
     document.documentElement.toggleAttribute("data-ln-fitting", true);
   }
-  addEventListener("contentvisibilityautostatechange", ({ skipped }) => skipped || fit([]), { capture: true });
+  // What comes near is fitted at once, before it is seen.
+  addEventListener("contentvisibilityautostatechange", ({ skipped, target }) => {
+    if (!skipped && waiting.delete(target)) fitPart(target);
+  }, { capture: true });
 
   /** A figure opens at full size, over the page. */
   function zoom(image) {
@@ -163,6 +166,10 @@
   fit();
   last = innerWidth;
   document.fonts.ready.then(() => fit());
+  // A formula asks for its letters when it comes near, and would be set anew before the reader's eyes.
+  if (document.querySelector(".katex")) {
+    addEventListener("load", () => ["1em KaTeX_Main", "italic 1em KaTeX_Math"].forEach((font) => document.fonts.load(font)));
+  }
 
   // A long list of sections scrolls by itself: the section being read stays in sight.
   addEventListener("activate.bs.scrollspy", (event) => {
