@@ -49,6 +49,7 @@ classroom: .venv/.ready .venv/.bubblewrap
 # Results with machine, versions and date: benchmarks/results.
 bench: .venv/.ready
 	$(PY) benchmarks/against_d2l.py --all --save
+	$(PY) benchmarks/foundations_against_d2l.py --save
 	$(PY) benchmarks/loop_overhead.py
 
 # Small faults in the taught code: which of them would no test notice? Half an hour; not part of CI.

@@ -102,7 +102,7 @@ def run(tests: list[str], seconds: int) -> tuple[str, float]:
     """What the tests say, in a fork of this process, and the CPU seconds that they took."""
     if (child := os.fork()) == 0:
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-        signal.alarm(20 * seconds)  # for a test that waits without computing
+        signal.alarm(6 * seconds)  # for a test that waits without computing
         os.dup2(os.dup2(os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1), 2)
         os._exit(pytest.main(["-xq", *PLUGINS, "--hypothesis-profile=mutants", *tests]))
     _, status, usage = os.wait4(child, 0)

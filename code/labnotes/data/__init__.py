@@ -17,6 +17,7 @@ __all__ = lazy(__name__, {
     "photographs": ["Photos", "photos"],
     "pictures": ["PictureData", "Pictures", "as_lists"],
     "provenance": ["Provenance"],
+    "rows": ["minibatches"],
     "tables": ["Airfoil", "HousePrices", "NumberSet", "Table", "airfoil", "house_prices"],
     "text": ["ParallelText", "SentencePairs", "english_french", "multi30k", "tokenize"],
     "vectors": ["WordVectors", "glove"],
