@@ -139,6 +139,7 @@ def compress(app: Sphinx, exception: Exception | None) -> None:
                 few = image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
             colours = np.array(few.getpalette("RGBA")).reshape(-1, 4)
             near = (abs(colours[:, :3] - BESIDE_PHOTO) <= 8).all(1)
-            colours[near, :3] = BESIDE_PHOTO  # letters keep their very colour
-            few.putpalette(colours.ravel().tolist(), "RGBA")
+            if near.any():  # letters keep their very colour
+                colours[near, :3] = BESIDE_PHOTO
+                few.putpalette(colours.ravel().tolist(), "RGBA")
             few.save(file, optimize=True)
