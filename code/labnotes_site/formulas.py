@@ -31,10 +31,6 @@ class Setter:
     """A process of Node.js that sets one formula a line; it lives as long as the build."""
 
     def __init__(self, katex: Path):
-        if not (katex / "package.json").exists():
-            raise ExtensionError(
-                f"KaTeX is not in {katex}: run `npm ci` in {katex.parents[1]} first"
-            )
         self.process = subprocess.Popen(
             ["node", str(SERVER), str(katex.resolve())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf8",
@@ -62,7 +58,13 @@ class Setter:
 
 @cache
 def setter(katex: Path) -> Setter:
+    """The process that sets formulas with KaTeX in the folder `katex`, started at the first one."""
     return Setter(katex)
+
+
+def _check_installed(katex: Path) -> None:
+    if not (katex / "package.json").exists():
+        raise ExtensionError(f"KaTeX is not in {katex}: run `npm ci` in {katex.parents[1]} first")
 
 
 def _set(translator, node: nodes.Node, tex: str, display: bool) -> str:
@@ -109,15 +111,17 @@ def in_lines(tex: str) -> str:
 
 
 def copy_katex(app: Sphinx) -> None:
-    """Put KaTeX's style sheet beside the pages, with fonts of one format."""
+    """Put KaTeX's style sheet beside the pages, with fonts of one format, if it is not there yet."""
     if app.builder.format != "html":
         return
-    source = Path(app.srcdir) / KATEX / "dist"
-    setter(Path(app.srcdir) / KATEX)
+    katex = Path(app.srcdir) / KATEX
+    _check_installed(katex)
+    css = OTHER_FORMATS.sub("", (katex / "dist" / "katex.min.css").read_text("utf8"))
     target = Path(app.outdir, "_static", SHEET)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    css = (source / "katex.min.css").read_text("utf8")
-    target.write_text(OTHER_FORMATS.sub("", css), "utf8")
+    # Compared by its words: all files that npm unpacks say that they are of 1985.
+    if not target.exists() or target.read_text("utf8") != css:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(css, "utf8")
 
 
 def write_fonts(app: Sphinx) -> None:

@@ -12,7 +12,6 @@ from datetime import datetime, timezone
 from html import escape
 from pathlib import Path
 
-import yaml
 from docutils import nodes
 from docutils.statemachine import StringList
 from myst_nb.sphinx_ import NbMetadataCollector
@@ -21,6 +20,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from .badges import duration, seconds
 from .frontmatter import chapter, chapters, steps
+from .glossary import FOLDER, Term, load_terms
 from .notes import AREAS, VERDICTS, Note, load_notes
 from .settles import LEADS, place
 
@@ -205,38 +205,22 @@ class TermsDirective(SphinxDirective):
     """All of ``data/glossary/<part>/<chapter>.yml`` as one glossary: ``{term}`` finds its entries."""
 
     def run(self) -> list[nodes.Node]:
-        folder = Path(self.env.srcdir, "data", "glossary")
-        entries: dict[str, tuple[str, list[str]]] = {}
-        for file in sorted(folder.rglob("*.yml")):
-            name = file.relative_to(folder).as_posix()
-            for entry in yaml.safe_load(file.read_text("utf8")):
-                if set(entry) - {"also"} != {"term", "zh", "text"}:
-                    raise self.error(f"{file}: {entry} needs term, zh and text (and may have also)")
-                key = entry["term"].casefold()
-                if key in entries:
-                    raise self.error(f"{entry['term']!r} is in {name} and in {entries[key][0]}")
-                entries[key] = (name, self._lines(entry, file.relative_to(folder)))
-        if not entries:
+        root = Path(self.env.srcdir)
+        terms = sorted(load_terms(root), key=lambda term: term.names[0].casefold())
+        if not terms:
             return []
-        text = [
-            "````{glossary}",
-            *(line for k in sorted(entries) for line in entries[k][1]),
-            "````",
-        ]
+        text = ["````{glossary}", *(line for t in terms for line in self._lines(t)), "````"]
         box = nodes.container(classes=["ln-glossary"])
-        self.state.nested_parse(StringList(text, source=str(folder)), 0, box)
+        self.state.nested_parse(StringList(text, source=str(root / FOLDER)), 0, box)
         # Entries of the index would stand above every chapter in the search's results.
         for entry in list(box.findall(addnodes.index)):
             entry.parent.remove(entry)
         return [box]
 
-    def _lines(self, entry: dict, file: Path) -> list[str]:
+    def _lines(self, term: Term) -> list[str]:
         """One entry in MyST; the Chinese word and others are names of the same term."""
-        page = f"chapters/{file.with_suffix('').as_posix()}"
-        more = f" See {{doc}}`/{page}`." if page in self.env.found_docs else ""
-        text = " ".join(entry["text"].split())
-        names = [entry["term"], entry["zh"], *entry.get("also", [])]
-        return [*names, f"  {text}{more}", ""]
+        more = f" See {{doc}}`/{term.page}`." if term.page in self.env.found_docs else ""
+        return [*term.names, f"  {term.text}{more}", ""]
 
 
 # --- data and licences ---------------------------------------------------------------------------

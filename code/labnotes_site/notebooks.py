@@ -64,7 +64,7 @@ def portable(
     executed
         The same notebook with its outputs.
     book
-        What the rest of the book must tell (notes, references, links).
+        What the rest of the book must tell (notes, references, links, numbers).
     source
         What ``pip install`` gets in the first cell; "" if it is not known.
     records
@@ -76,11 +76,6 @@ def portable(
         If the text uses a directive or role that has no plain form.
     """
     converter = Converter(book)
-    for cell in executed.cells:
-        if cell.cell_type == "markdown":
-            converter.survey(cell.source)
-        else:
-            converter.survey_code(cell.metadata)
     cells = [new_code_cell(install_cell(chapter, source), metadata={"tags": ["setup"]}, id="setup")]
     for n, cell in enumerate(executed.cells):
         if cell.cell_type == "markdown":
@@ -126,7 +121,7 @@ def code_cell(cell, n: int, converter: Converter) -> list:
     figure = cell.metadata.get("mystnb", {}).get("figure")
     if not figure:
         return [new]
-    number = converter.labels.get(figure.get("name", ""), "Figure")
+    number = converter.number(figure.get("name", ""))
     caption = f"*{number}: {converter.inline(figure.get('caption', '').strip())}*"
     return [new, new_markdown_cell(caption, id=f"caption-{n}")]
 
@@ -140,6 +135,7 @@ def write_notebooks(app: Sphinx, exception: Exception | None = None) -> None:
     cache = get_cache(app.env.mystnb_config.execution_cache_path)
     repo = repository(root)
     labels = app.env.get_domain("std").anonlabels | app.env.get_domain("std").labels
+    numbers = numbers_of(app)
     base = (app.config.html_baseurl or "").rstrip("/")
     texts: dict[str, str] = {}
 
@@ -158,7 +154,7 @@ def write_notebooks(app: Sphinx, exception: Exception | None = None) -> None:
             return f"[{title}]({address})" if base else f"*{title}*"
 
         _, executed = cache.merge_match_into_notebook(chapter.notebook)
-        book = Book(notes, root / "references.bib", link)
+        book = Book(notes, root / "references.bib", link, numbers)
         try:
             notebook = portable(
                 chapter,
@@ -176,6 +172,18 @@ def write_notebooks(app: Sphinx, exception: Exception | None = None) -> None:
         if not target.exists() or target.read_text("utf8") != text:
             target.write_text(text, "utf8")
     write_zip(Path(app.outdir) / ZIP, texts)
+
+
+def numbers_of(app: Sphinx) -> dict[str, str]:
+    """What the site calls its figures, tables, exercises and equations, by their labels."""
+    forms = app.config.numfig_format | {"displaymath": "(%s)"}
+    return {
+        label.removeprefix("equation-"): forms.get(kind, f"{kind.capitalize()} %s")
+        % ".".join(map(str, number))
+        for kinds in app.env.toc_fignumbers.values()
+        for kind, labels in kinds.items()
+        for label, number in labels.items()
+    }
 
 
 def write_zip(target: Path, texts: dict[str, str]) -> None:

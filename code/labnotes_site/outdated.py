@@ -10,6 +10,7 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
+from .glossary import FOLDER
 from .keys import page_keys
 from .notes import LIST
 from .record.stored import shown
@@ -28,7 +29,7 @@ def keys(root: Path) -> dict[str, str]:
     runs = json.loads(record.read_text()) if record.exists() else {}
     notes = _digest([root / LIST])
     records = shown(root)
-    terms = _digest(sorted((root / "data" / "glossary").rglob("*.yml")))
+    terms = _digest(sorted((root / FOLDER).rglob("*.yml")))
     found = {
         docname: f"{key} {runs.get(docname, {}).get('seconds')} {notes} {terms} {records.get(docname)}"
         for docname, key in page_keys(root).items()

@@ -8,6 +8,8 @@ page of the book leads to the place in the PDF where that page went.
 from __future__ import annotations
 
 import argparse
+import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterable
@@ -213,6 +215,7 @@ def make(root: Path) -> None:
     names = [name for part in book for name in part.pages]
     chromium = find()
     _check(html, names, chromium)
+    _warn_of_fonts()
     config = yaml.safe_load((root / "_config.yml").read_text("utf8"))
     about = {"Title": config["title"], "Author": config["author"]}
     with tempfile.TemporaryDirectory(prefix="labnotes-pdf-") as folder:
@@ -235,6 +238,18 @@ def _check(html: Path, names: list[str], chromium: str | None) -> None:
         raise FileNotFoundError(f"{html} lacks {', '.join(missing)}: run make book first")
     if chromium is None:
         raise FileNotFoundError("no Chromium found: run python -m labnotes_site.browser")
+
+
+def _warn_of_fonts() -> None:
+    """Say so if Chinese characters would be printed as empty boxes."""
+    if shutil.which("fc-list") is None:
+        return
+    found = subprocess.run(["fc-list", ":lang=zh"], capture_output=True, text=True).stdout
+    if not found.strip():
+        print(
+            "No font here has Chinese characters, so the PDF will show boxes in their place: "
+            "install one, for example Debian's fonts-noto-cjk"
+        )
 
 
 def main(argv: list[str] | None = None) -> None:

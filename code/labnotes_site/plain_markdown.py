@@ -7,7 +7,7 @@ raw directive ever reaches a reader's notebook.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,6 +47,7 @@ class Book:
     notes: dict[str, Note]  #: data/notes.yml by id
     bibliography: Path
     link: Callable[[str, str], str]  #: docname or label, and a title or "" -> Markdown link or text
+    numbers: Mapping[str, str]  #: label -> "Fig. 17.2", "Exercise 17.1", "(17.3)", as on the site
     _entries: dict = field(default_factory=dict)
 
     @property
@@ -57,44 +58,25 @@ class Book:
 
 
 class Converter:
-    """Turns the Markdown cells of one notebook, in order; numbers are those of this notebook."""
+    """Turns the Markdown cells of one notebook, in order."""
 
     def __init__(self, book: Book):
         self.book = book
-        self.labels: dict[str, str] = {}  # label -> "Figure 2", "Exercise 1", "(3)"
         self.cited: list[str] = []
-        self.counts: dict[str, int] = {}
 
-    # --- numbering: a first pass over all cells ----------------------------------------------
+    def number(self, label: str) -> str:
+        """What the site calls a figure, an exercise or an equation.
 
-    def number(self, kind: str, label: str, form: str = "{kind} {n}") -> str:
-        n = self.counts[kind] = self.counts.get(kind, 0) + 1
-        text = form.format(kind=kind, n=n)
-        if label:
-            self.labels[label] = text
-        return text
-
-    def survey(self, text: str) -> None:
-        """Number the equations, exercises and figures of a cell, before any cell is converted."""
-        for match in DISPLAY.finditer(text):
-            self.number("equation", match["label"], "({n})")
-        for name, _, options, body in self.directives(text):
-            if name in ("exercise", "figure"):
-                self.number(name.capitalize(), options.get("label") or options.get("name") or "")
-            elif name not in ("code", "code-block", "verbatim"):
-                self.survey(body)
-
-    def survey_code(self, metadata: dict) -> None:
-        figure = metadata.get("mystnb", {}).get("figure")
-        if figure:
-            self.number("Figure", figure.get("name", ""))
+        Raises
+        ------
+        Unknown
+            If it has no name by which the site could know it.
+        """
+        if label not in self.book.numbers:
+            raise Unknown(f"no number for {label!r}: give each figure and exercise a name")
+        return self.book.numbers[label]
 
     # --- blocks ------------------------------------------------------------------------------
-
-    def directives(self, text: str):
-        for block in self.blocks(text):
-            if isinstance(block, tuple):
-                yield block
 
     @staticmethod
     def blocks(text: str):
@@ -145,17 +127,18 @@ class Converter:
         if name == "question":
             return self.question(argument, body)
         if name == "exercise":
-            number = self.labels.get(options.get("label", ""), "Exercise")
+            number = self.number(options.get("label", ""))
             return f"**{number}: {self.inline(argument)}**\n\n{self.convert(body)}"
         if name == "solution":
-            title = f"Solution to {self.labels.get(argument, argument)}"
+            title = f"Solution to {self.number(argument)}"
             return folded(title, self.convert(body))
         if name == "math":
             return f"$$\n{body}\n$$"
         if name in ("figure", "image"):
             picture = f"![{options.get('alt', '')}]({argument})"
-            label = self.labels.get(options.get("name", ""), "Figure")
-            return picture + (f"\n\n*{label}: {self.convert(body)}*" if body else "")
+            if not body:
+                return picture
+            return f"{picture}\n\n*{self.number(options.get('name', ''))}: {self.convert(body)}*"
         if name in ("code", "code-block"):
             return f"```{argument}\n{body}\n```"
         if name == "bibliography":
@@ -202,7 +185,7 @@ class Converter:
         text = TARGET.sub("", text)
         text = DISPLAY.sub(
             lambda m: (
-                f"$$\n{m['maths'].strip()} \\tag{{{self.labels[m['label']].strip('()')}}}\n$$"
+                f"$$\n{m['maths'].strip()} \\tag{{{self.number(m['label']).strip('()')}}}\n$$"
             ),
             text,
         )
@@ -226,9 +209,9 @@ class Converter:
             cites = [self.author_year(k, textual=name == "cite:t") for k in keys]
             return "; ".join(cites) if name == "cite:t" else f"({'; '.join(cites)})"
         if name == "eq":
-            return self.labels[target]
+            return self.number(target)
         if name in ("numref", "ref"):
-            return title or self.labels.get(target) or self.book.link(target, title)
+            return title or self.book.numbers.get(target) or self.book.link(target, title)
         if name == "doc":
             return self.book.link(target, title)
         if name in ("term", "abbr"):

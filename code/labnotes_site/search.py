@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from functools import cache
 from pathlib import Path
 
-import yaml
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -19,6 +17,7 @@ from sphinx.errors import ExtensionError
 
 from .frontmatter import chapters
 from .generated import page_part
+from .glossary import load_terms
 from .outdated import GLOSSARY
 
 MINISEARCH = Path("node_modules", "minisearch", "dist", "umd", "index.js")
@@ -69,7 +68,7 @@ def write(app: Sphinx, exception: Exception | None) -> None:
 
 def entries(app: Sphinx) -> list[dict]:
     """What can be found: pages and sections with their words, and the terms of the glossary."""
-    terms, env = glossary(Path(app.srcdir)), app.env
+    terms, env = load_terms(Path(app.srcdir)), app.env
     taught = set(chapters(env))
     found = []
     for docname, sections in sorted(_store(env).items()):
@@ -82,7 +81,7 @@ def entries(app: Sphinx) -> list[dict]:
             entry |= {"kind": "section" if number else "page", "text": section["text"]}
             if not number:  # what a chapter teaches, in both languages
                 entry["terms"] = " ; ".join(
-                    name for term in terms if term["page"] == docname for name in term["names"]
+                    name for term in terms if term.page == docname for name in term.names
                 )
                 entry["chapter"] = docname in taught
             found.append(entry)
@@ -90,10 +89,10 @@ def entries(app: Sphinx) -> list[dict]:
         return found
     objects = env.get_domain("std")._terms  # lower-case term: (page, anchor)
     for term in terms:
-        _, anchor = objects[term["names"][0].lower()]
+        _, anchor = objects[term.names[0].lower()]
         found.append({
-            "kind": "term", "title": "Glossary", "heading": " ".join(term["names"][:2]),
-            "terms": " ; ".join(term["names"]), "text": term["text"],
+            "kind": "term", "title": "Glossary", "heading": " ".join(term.names[:2]),
+            "terms": " ; ".join(term.names), "text": term.text,
             "url": f"{app.builder.get_target_uri(GLOSSARY)}#{anchor}",
         })  # fmt: skip
     return found
@@ -113,26 +112,6 @@ def _store(env: BuildEnvironment) -> dict[str, list[dict]]:
     if not hasattr(env, "labnotes_words"):
         env.labnotes_words = {}
     return env.labnotes_words
-
-
-def glossary(root: Path) -> list[dict]:
-    """The glossary's entries: their names (English first, then Chinese), text, and chapter."""
-    folder = root / "data" / "glossary"
-    return [
-        {
-            "names": [entry["term"], entry["zh"], *entry.get("also", [])],
-            "text": " ".join(entry["text"].split()),
-            "page": f"chapters/{file.relative_to(folder).with_suffix('').as_posix()}",
-        }
-        for file in sorted(folder.rglob("*.yml"))
-        for entry in _entries(file, file.stat().st_mtime_ns)
-    ]
-
-
-@cache
-def _entries(file: Path, changed: int) -> list[dict]:
-    """The entries of a file as it was when it was `changed`: each chapter asks for all."""
-    return yaml.safe_load(file.read_text("utf8"))
 
 
 def _heading(section: nodes.section) -> str:

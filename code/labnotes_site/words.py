@@ -9,7 +9,7 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 from .frontmatter import chapter
-from .search import glossary
+from .glossary import load_terms
 
 #: Not running text: comments, scripts, drawings and formulas as a whole.
 OTHER = r"<!--.*?-->|<(?P<other>script|style|textarea|select|svg|math)\b.*?</(?P=other)>"
@@ -107,9 +107,9 @@ def _linked(app: Sphinx, pagename: str) -> list[dict]:
     """The glossary's entries, each with its address from the page `pagename`."""
     places = app.env.get_domain("std")._terms  # lower-case term: (page, anchor)
     found = []
-    for term in glossary(Path(app.srcdir)):
-        if place := places.get(term["names"][0].lower()):
+    for term in load_terms(Path(app.srcdir)):
+        if place := places.get(term.names[0].lower()):
             page, anchor = place
             url = f"{app.builder.get_relative_uri(pagename, page)}#{anchor}"
-            found.append({"names": term["names"], "text": term["text"], "url": url})
+            found.append({"names": term.names, "text": term.text, "url": url})
     return found

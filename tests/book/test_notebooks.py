@@ -6,6 +6,7 @@ import re
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from built_book import HTML, executed
 
 RAW = [
@@ -61,6 +62,26 @@ def test_no_widget_is_left_that_github_could_not_show(chapter):
 def test_a_gpu_is_asked_for_where_the_chapter_wants_one(chapter):
     wants = chapter.notebook.metadata["labnotes"]["gpu"]
     assert portable(chapter).metadata.get("accelerator") == ("GPU" if wants else None)
+
+
+#: What a page counts: figures, tables and exercises before their titles, equations beside them.
+NUMBERED = re.compile(r"(?:Fig\.|Table|Exercise) \d+\.\d+")
+TAG = re.compile(r"\\tag\{([\d.]+)\}")
+
+
+def test_page_and_notebook_count_alike(chapter):
+    page = BeautifulSoup((HTML / f"{chapter.docname}.html").read_text("utf8"), "lxml")
+    counted = [" ".join(each.get_text().split()) for each in page.select("main .caption-number")]
+    equations = [each.get_text().strip("()#¶ ") for each in page.select("main .eqno")]
+    assert counted and all(NUMBERED.fullmatch(each) for each in counted)
+    texts = [c.source for c in portable(chapter).cells if c.cell_type == "markdown"]
+    heads = [m for t in texts for m in re.findall(r"^\*{1,2}(\w+\.? [\d.]+): ", t, re.M)]
+    assert heads == counted
+    assert TAG.findall("\n".join(texts)) == equations
+    # What the text refers to is there by that name.
+    named = NUMBERED.findall("\n".join(texts))
+    there = set(counted) | set(NUMBERED.findall(page.select_one("main").get_text(" ")))
+    assert set(named) <= there
 
 
 def test_references_and_questions_are_written_out(chapter):

@@ -408,13 +408,13 @@ def test_an_error_of_the_reader_is_named_and_the_page_goes_on(capsys):
     def broken(*args):
         raise IndexError("list index out of range")
 
-    assert check("how_to_use.weighted_means", broken) is False
+    assert check("tensors.weighted_means", broken) is False
     assert "raised IndexError: list index out of range" in capsys.readouterr().out
 
 
 def test_an_unknown_exercise_is_an_error_that_lists_the_known_ones():
-    with pytest.raises(KeyError, match="how_to_use.majority_vote"):
-        check("how_to_use.no_such", lambda: None)
+    with pytest.raises(KeyError, match="tensors.majority_vote"):
+        check("tensors.no_such", lambda: None)
     with pytest.raises(KeyError, match="none"):
         check("no_such_chapter.it", lambda: None)
 
@@ -428,7 +428,7 @@ def test_a_checker_that_tries_nothing_is_an_error_and_no_pass(exercise):
 def test_check_needs_no_file_and_no_other_package_than_torch():
     code = (
         "import sys, labnotes.exercises as e;"
-        "e.check('how_to_use.weighted_means', lambda w, v: w.bmm(v) / w.sum(-1, keepdim=True));"
+        "e.check('tensors.weighted_means', lambda w, v: w.bmm(v) / w.sum(-1, keepdim=True));"
         "assert not {'matplotlib', 'sklearn', 'scipy', 'pandas', 'd2l'} & set(sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -1,1 +1,1 @@
-"""Tests of the part Foundations."""
+"""Tests of the first models: what they compute, against libraries that we did not write."""

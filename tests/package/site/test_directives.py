@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from io import StringIO
@@ -15,7 +16,18 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import docutils_namespace
 
-from labnotes_site import assets, badges, explorers, formulas, generated, notes, outdated, search
+from labnotes_site import (
+    assets,
+    badges,
+    explorers,
+    formulas,
+    generated,
+    glossary,
+    notes,
+    outdated,
+    search,
+    words,
+)
 
 ROOT = Path(__file__).parents[3]
 NOTES = """
@@ -259,7 +271,28 @@ def test_a_term_defined_twice_is_refused(tmp_path):
     (tmp_path / "data/glossary/start/more.yml").write_text(
         "- {term: Sum, zh: 和, text: Again.}", "utf8"
     )
-    assert "'sum' is in start/sums.yml and in start/more.yml" in build(tmp_path)[1]
+    with pytest.raises(ExtensionError, match="'sum' is in start/sums.yml and in start/more.yml"):
+        build(tmp_path)
+
+
+def test_an_entry_of_the_glossary_with_a_slip_is_refused(tmp_path):
+    write_book(tmp_path)
+    (tmp_path / "data/glossary/start/more.yml").write_text("- {term: Product, text: Times.}")
+    with pytest.raises(ExtensionError, match=r"more\.yml: .*Product.* needs term, zh and text"):
+        build(tmp_path)
+
+
+def test_page_search_and_pop_ups_take_the_glossary_from_one_reader(tmp_path, monkeypatch):
+    write_book(tmp_path, sums=GOOD.replace("A {term}`sum`", "A **sum**"))
+    term = glossary.Term(("sum", "总和", "total"), "Another text.", "sums")
+    for reader in (generated, search, words):
+        monkeypatch.setattr(reader, "load_terms", lambda root: [term])
+    app, warnings = build(tmp_path)
+    assert warnings == ""
+    out = Path(app.outdir)
+    for page in ("terms.html", "sums.html", "_static/labnotes/search-data.js"):
+        text = (out / page).read_text("utf8")
+        assert "Another text." in text and "总和" in text and "What addition gives" not in text
 
 
 # --- the notes -----------------------------------------------------------------------------------
@@ -309,6 +342,19 @@ def test_an_explorer_gets_its_script_of_today_and_no_tag_can_close_the_element()
     assert state["_css"] != "old" and state["candidate"] == "</script>"
 
 
+def test_the_place_of_an_explorer_is_named_after_it():
+    state = widget_state(
+        a=("AnyModel", {"_anywidget_id": "labnotes.explore.feature_maps.Explorer"})
+    )
+    place = (
+        '<div class="ln-explorer docutils container">\n'
+        f'<script type="{explorers.VIEW}">{{"model_id": "a"}}</script></div><p>text</p>'
+    )
+    assert explorers.named(place, state) == place.replace(
+        "ln-explorer ", "ln-explorer ln-explorer-feature-maps "
+    )
+
+
 def test_widgets_that_would_need_a_kernel_are_found():
     state = widget_state(a=("IntSliderModel", {}), b=("AnyModel", {}), c=("LayoutModel", {}))
     assert explorers.foreign_models(state) == ["IntSliderModel"]
@@ -339,6 +385,26 @@ def test_a_formula_has_a_form_for_the_eye_and_one_for_the_ear(tmp_path):
     assert set_.select_one("mfrac").get_text(" ", strip=True) == "a b"
     assert set_.select_one(".katex-html")["aria-hidden"] == "true"
     assert set_.select_one("annotation").get_text() == tex
+
+
+def test_the_style_sheet_of_formulas_is_written_when_it_is_missing_or_old_and_no_process_starts(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(formulas.subprocess, "Popen", lambda *a, **k: pytest.fail("Node started"))
+    app = SimpleNamespace(
+        builder=SimpleNamespace(format="html"), srcdir=ROOT, outdir=tmp_path / "html"
+    )
+    sheet = tmp_path / "html" / "_static" / formulas.SHEET
+    formulas.setter.cache_clear()
+    formulas.copy_katex(app)
+    first = sheet.read_text("utf8")
+    assert ".katex" in first and "woff2" in first and "truetype" not in first
+    os.utime(sheet, (1, 1))
+    formulas.copy_katex(app)
+    assert sheet.stat().st_mtime == 1  # nothing was written
+    sheet.write_text("of another version")
+    formulas.copy_katex(app)
+    assert sheet.read_text("utf8") == first
 
 
 @pytest.mark.parametrize("part", [formulas.copy_katex, lambda app: search.write(app, None)])

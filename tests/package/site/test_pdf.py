@@ -113,3 +113,15 @@ def test_a_book_that_was_not_built_is_refused_and_leaves_the_old_pdf(tmp_path):
     with pytest.raises(FileNotFoundError, match="index: run make book first"):
         pdf.make(tmp_path)
     assert (tmp_path / "_build" / "labnotes.pdf").read_bytes() == before
+
+
+@pytest.mark.parametrize("fonts, warned", [("", True), ("/f.ttc: Noto Sans CJK SC\n", False)])
+def test_a_machine_without_chinese_characters_is_told_of_the_boxes(
+    fonts, warned, monkeypatch, capsys, tmp_path
+):
+    listing = tmp_path / "fc-list"
+    listing.write_text(f"#!/bin/sh\n[ \"$1\" = :lang=zh ] && printf '%s' '{fonts}'\n")
+    listing.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    pdf._warn_of_fonts()
+    assert ("fonts-noto-cjk" in capsys.readouterr().out) is warned

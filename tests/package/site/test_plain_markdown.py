@@ -8,6 +8,7 @@ from markdown_it import MarkdownIt
 from labnotes_site.notes import Note
 from labnotes_site.plain_markdown import Book, Converter, Unknown
 
+NUMBERS = {"eq-one": "(17.1)", "ex-a": "Exercise 17.4", "fig-a": "Fig. 17.2", "fig-b": "Fig. 3.1"}
 NOTES = {"conv-x": Note("conv-x", "cnn-basics", "fact", "Pooling has parameters.", "wrong")}
 
 
@@ -19,12 +20,13 @@ def converter(tmp_path):
         "@article{three, title={T}, author={A Alpha and B Beta and C Gamma}, journal={J}, year={2016}}\n"
     )
     return Converter(
-        Book(NOTES, bib, lambda target, title: f"[{title or target}](https://book/{target})")
+        Book(
+            NOTES, bib, lambda target, title: f"[{title or target}](https://book/{target})", NUMBERS
+        )
     )
 
 
 def convert(converter, text):
-    converter.survey(text)
     return converter.convert(text)
 
 
@@ -49,9 +51,20 @@ def test_a_question_hides_its_answers_and_keeps_every_reason(converter):
     assert html.count("<li>") == 4  # both lists are read as Markdown, the hidden one too
 
 
-def test_equations_get_their_numbers(converter):
+def test_equations_have_the_numbers_of_the_site(converter):
     text = convert(converter, "$$\na = b\n$$ (eq-one)\n\nBy {eq}`eq-one` it follows.")
-    assert "a = b \\tag{1}" in text and "By (1) it follows." in text and "(eq-one)" not in text
+    assert (
+        "a = b \\tag{17.1}" in text and "By (17.1) it follows." in text and "(eq-one)" not in text
+    )
+
+
+def test_figures_have_the_numbers_of_the_site_those_of_other_chapters_too(converter):
+    text = convert(
+        converter, "```{figure} a.png\n:name: fig-a\nSee {numref}`fig-a` and {ref}`fig-b`.\n```"
+    )
+    assert "*Fig. 17.2: See Fig. 17.2 and Fig. 3.1.*" in text
+    with pytest.raises(Unknown, match="no number for ''"):
+        convert(converter, "```{figure} a.png\nA caption without a name.\n```")
 
 
 def test_exercises_and_solutions_are_named_alike(converter):
@@ -59,8 +72,8 @@ def test_exercises_and_solutions_are_named_alike(converter):
         converter,
         "::::{exercise} Count (predict, 5 min)\n:label: ex-a\nHow many?\n::::\n\n:::{solution} ex-a\n:class: dropdown\nSix.\n:::",
     )
-    assert "**Exercise 1: Count (predict, 5 min)**\n\nHow many?" in text
-    assert "<summary>Solution to Exercise 1</summary>\n\nSix." in text
+    assert "**Exercise 17.4: Count (predict, 5 min)**\n\nHow many?" in text
+    assert "<summary>Solution to Exercise 17.4</summary>\n\nSix." in text
 
 
 def test_citations_are_written_out_and_listed(converter):

@@ -1,1 +1,1 @@
-"""Checkers for the exercises of the part Foundations."""
+"""Checkers of the part on foundations."""
