@@ -119,6 +119,7 @@ def _add_assets(app: Sphinx) -> None:
     app.connect("html-page-context", words.marked, priority=892)
     app.connect("html-page-context", around.told, priority=893)
     app.connect("html-page-context", figures.sized, priority=895)
+    app.connect("build-finished", figures.ink)
     app.connect("build-finished", figures.compress)
     app.connect("html-page-context", assets.tidy, priority=900)
     app.connect("build-finished", assets.shrink)

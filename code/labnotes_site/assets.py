@@ -25,11 +25,27 @@ from .settles import MAP
 HERE = Path(__file__).parent
 READING = "labnotes/reading.js"
 THEME_CSS = Path("_static", "styles", "pydata-sphinx-theme.css")
+THEME_JS = Path("_static", "scripts", "pydata-sphinx-theme.js")
+#: The theme measures every listing and table when a page opens, so that those that scroll can be
+#: reached by key: the whole chapter is laid out for it. ``reading.js`` does it section by section.
+MEASURES = (
+    'document.querySelectorAll(["pre",".nboutput > .output_area",".cell_output > .output",'
+    '".jp-RenderedHTMLCommon",".pst-scrollable-table-container"].join(", "))'
+)
 WEBFONTS = Path("_static", "vendor", "fontawesome", "webfonts")
 ICON_FONT = Path("_static", "labnotes", "icons.woff2")
 ICON_RULE = re.compile(r"((?:\.fa-[a-z0-9-]+:before,?)+)\{content:\"\\([0-9a-f]+)\"\}")
 ICON_NAME = re.compile(r"\bfa-([a-z0-9-]+)")
 ESCAPED_ICON = re.compile(r"\\([ef][0-9a-f]{3})\b")
+#: Scripts that wait for the page anyway: the first picture need not wait for them.
+LATE = (
+    "doctools",
+    "sphinx_highlight",
+    "clipboard",
+    "copybutton",
+    "togglebutton",
+    "sphinx-book-theme",
+)
 FONT_FACE = re.compile(r"@font-face\{[^}]*\}")
 
 
@@ -59,6 +75,8 @@ def tidy(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) 
             continue
         seen.add(key)
         keep.append(script)
+        if any(late in name for late in LATE):
+            script.attributes.setdefault("defer", "defer")
     if "script_files" in context:
         context["script_files"][:] = keep
         context["css_files"][:] = [
@@ -118,6 +136,10 @@ def shrink(app: Sphinx, exception: Exception | None) -> None:
     )
     (out / THEME_CSS).write_text(face + FONT_FACE.sub("", css), "utf8")
     write_font(out / WEBFONTS / "fa-solid-900.woff2", named, mentioned, out / ICON_FONT)
+    script = (out / THEME_JS).read_text("utf8")
+    if script.count(MEASURES) != 1:
+        raise ExtensionError(f"{THEME_JS.name} does not measure the page as it did: see MEASURES")
+    (out / THEME_JS).write_text(script.replace(MEASURES, "[]"), "utf8")
     shutil.rmtree(static / "vendor")
     unused = {
         *static.rglob("*.map"),

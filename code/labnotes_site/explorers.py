@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import inspect
 import json
+import re
 from html import escape
 from importlib import import_module
 
@@ -20,11 +21,16 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from .figures import legible
+
 LOG = logging.getLogger(__name__)
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 LOADER = "labnotes/loader.js"
 KNOWN = {"AnyModel", "LayoutModel"}
+PLACE = re.compile(
+    rf'<div class="ln-explorer docutils container">\s*<script type="{re.escape(VIEW)}">(.*?)</script>'
+)
 
 
 class StillPicture(SphinxPostTransform):
@@ -67,7 +73,7 @@ class ExplorerDirective(SphinxDirective):
         self.env.note_dependency(inspect.getfile(explorer))
         widget = explorer()
         state = embed_data(views=[widget], drop_defaults=False)["manager_state"]
-        picture = base64.b64encode(widget.still_svg().encode()).decode()
+        picture = base64.b64encode(legible(widget.still_svg()).encode()).decode()
         alt = escape(widget.describe(), quote=True)
         html = (
             f'<script type="{STATE}">{current(json.dumps(state))}</script>\n'
@@ -76,7 +82,20 @@ class ExplorerDirective(SphinxDirective):
             f'<img alt="{alt}" src="data:image/svg+xml;base64,{picture}"></div>'
         )
         raw = nodes.raw("", html, format="html")
-        return [nodes.container("", raw, classes=["ln-explorer"])]
+        return [
+            nodes.container("", raw, classes=["ln-explorer", css_class(type(widget).__module__)])
+        ]
+
+
+def css_class(module: str) -> str:
+    """The class of an explorer's place: the style sheet keeps room there until it has started.
+
+    Examples
+    --------
+    >>> css_class("labnotes.explore.feature_maps")
+    'ln-explorer-feature-maps'
+    """
+    return "ln-explorer-" + module.rpartition(".")[2].replace("_", "-")
 
 
 def current(state: str) -> str:
@@ -117,3 +136,15 @@ def refresh(app: Sphinx, pagename: str, templatename: str, context: dict, doctre
                 location=pagename,
             )
         attributes["body"] = current(attributes["body"])
+        context["body"] = named(context["body"], attributes["body"])
+
+
+def named(body: str, state: str) -> str:
+    """A page with the class of its explorer at each place."""
+    models = json.loads(state)["state"]
+
+    def with_class(match: re.Match) -> str:
+        widget = models[json.loads(match[1])["model_id"]]["state"].get("_anywidget_id", "")
+        return match[0].replace("docutils", css_class(widget.rpartition(".")[0]) + " docutils", 1)
+
+    return PLACE.sub(with_class, body)

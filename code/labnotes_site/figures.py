@@ -9,6 +9,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from sphinx.application import Sphinx
 
@@ -20,6 +21,25 @@ TEXT_SCALE = re.compile(r"scale\((0\.\d+) -0\.\d+\)")
 TEXT_SIZE = re.compile(r"font-size[:=]\"? *([\d.]+)")
 #: The smallest letters that a figure may have on a phone, in CSS pixels.
 LEGIBLE = 9.0
+#: Figures are drawn once, in colours (`labnotes.plot`) that are to serve any notebook. Some are too
+#: faint for a white page: there each is the same colour, darker. Letters reach a contrast of 4.5,
+#: lines and marks one of 3, on the page, in the frame of a record, and in the dark theme, which
+#: shows drawings brighter.
+INK = "#7a7f87"
+DARKER = {
+    ": #e69f00": ": #ba8100",  # orange
+    ": #56b4e9": ": #4794bf",  # sky
+    ": #cc79a7": ": #c2739f",  # purple
+    ": #8a8f98": ": #878c95",  # grey
+    "fill: #f0e442": "fill: #958d29",  # yellow; its lines are frames on photographs
+    INK: "#6b7077",
+}
+FAINT = re.compile("|".join(DARKER), re.IGNORECASE)
+#: The colours of words: small, they need more contrast than a line.
+WORDS = {"#d55e00": "#b75100", "#e69f00": "#936600"}
+WORD = re.compile(r'(?<=<g style="fill: )#\w{6}(?=" transform="translate\([^"]*scale\()')
+#: Photographs are not made brighter, so the letters beside them serve on white and on black.
+BESIDE_PHOTO = (0x71, 0x76, 0x7E)
 #: A larger picture is written with 256 colours, which nobody sees at twice a screen's pixels.
 HEAVY = 100_000  # bytes
 
@@ -36,12 +56,14 @@ def sized(app: Sphinx, pagename: str, templatename: str, context: dict, doctree)
         if file is None or " loading=" in tag:
             return tag
         width, height, least = size(file)
-        # A size that the page's author chose stands in the style already.
-        told = "" if "style=" in tag else f' width="{width:.0f}" height="{height:.0f}"'
-        least = f' data-least="{least:.0f}"' if least else ""
-        return tag.removesuffix(">").removesuffix("/").rstrip() + (
-            f'{told}{least} loading="lazy" decoding="async">'
-        )
+        # They tell the shape also where the page's author chose a size in the style.
+        told = f' width="{width:.0f}" height="{height:.0f}" loading="lazy" decoding="async"'
+        tag = tag.removesuffix(">").removesuffix("/").rstrip() + told
+        if not least:
+            return tag + ">"
+        # On a phone it gets no narrower than its letters allow; then it scrolls in its frame.
+        sizes = f"--ln-least: {least:.0f}px; --ln-drawn: {width:.0f}px"
+        return f'<span class="ln-figure" style="{sizes}">{tag} data-least="{least:.0f}"></span>'
 
     context["body"] = IMAGE.sub(with_size, context["body"])
 
@@ -75,6 +97,38 @@ def size(file: Path) -> tuple[float, float, float | None]:
     return width * points, height * points, least
 
 
+def ink(app: Sphinx, exception: Exception | None) -> None:
+    """At the build's end: figures get colours that are legible on the page."""
+    if exception or app.builder.format != "html":
+        return
+    for file in Path(app.outdir, "_images").glob("*.svg"):
+        drawing = file.read_text("utf8")
+        if (inked := legible(drawing)) != drawing:
+            file.write_text(inked, "utf8")
+    old = np.array([int(INK[i : i + 2], 16) for i in (1, 3, 5)])
+    for file in Path(app.outdir, "_images").glob("*.png"):
+        with Image.open(file) as image:
+            if image.mode != "RGBA":
+                continue  # a photograph, which has no clear ground, or one with few colours
+            pixels = np.array(image)
+        letters = (pixels[..., :3] == old).all(-1)
+        if letters.any():
+            pixels[letters, :3] = BESIDE_PHOTO
+            Image.fromarray(pixels).save(file, optimize=True)
+
+
+def legible(drawing: str) -> str:
+    """A drawing with its colours dark enough for a white page.
+
+    Examples
+    --------
+    >>> legible('<path style="fill: none; stroke: #e69f00"/>')
+    '<path style="fill: none; stroke: #ba8100"/>'
+    """
+    drawing = WORD.sub(lambda match: WORDS.get(match[0], match[0]), drawing)
+    return FAINT.sub(lambda match: DARKER[match[0].lower()], drawing)
+
+
 def compress(app: Sphinx, exception: Exception | None) -> None:
     """At the build's end: heavy pictures become a fifth of their size."""
     if exception or app.builder.format != "html":
@@ -83,4 +137,9 @@ def compress(app: Sphinx, exception: Exception | None) -> None:
         if file.stat().st_size > HEAVY:
             with Image.open(file) as image:
                 few = image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
+            colours = np.array(few.getpalette("RGBA")).reshape(-1, 4)
+            near = (abs(colours[:, :3] - BESIDE_PHOTO) <= 8).all(1)
+            if near.any():  # letters keep their very colour
+                colours[near, :3] = BESIDE_PHOTO
+                few.putpalette(colours.ravel().tolist(), "RGBA")
             few.save(file, optimize=True)

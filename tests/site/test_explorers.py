@@ -100,6 +100,41 @@ def test_an_explorer_starts_in_the_place_of_its_picture_and_fits_a_phone(path, l
 
 
 @pytest.mark.holding("ln-explorer")
+def test_an_explorer_fits_a_phone_s_screen_and_shows_its_result_above_its_controls(path, look):
+    for place in look(path, "dark", 390)["explorers"]:
+        assert place["height"] <= 790
+        assert place["shows"] <= place["takes"]
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.holding("ln-explorer-normalization-axes")
+def test_numbers_stay_in_their_cells_however_a_sample_is_scaled(path, width, touch):
+    page = touch(path, "dark", 390).page
+    page.set_viewport_size({"width": width, "height": 900})
+    scale, shows = page.get_by_label("Scale sample"), page.get_by_label("Cells show")
+    for shown in ("x", "x_hat"):
+        shows.select_option(shown)
+        for value in ("0.5", "2.75", "3", "1"):
+            scale.fill(value)
+            assert page.evaluate(OUTSIDE) == []
+    shows.select_option("x")
+    page.set_viewport_size({"width": 390, "height": 900})
+
+
+#: Numbers that reach beyond their cell, or are too small to read.
+OUTSIDE = """async () => {
+    await new Promise(requestAnimationFrame);
+    await new Promise(requestAnimationFrame);
+    const boxes = [...document.querySelectorAll(".nax-cell")].map((e) => e.getBoundingClientRect());
+    return [...document.querySelectorAll(".nax-drawing text:not(.nax-head)")].filter((e, i) => {
+        const { left, right, top } = e.getBoundingClientRect(), cell = boxes[i];
+        return left < cell.left || right > cell.right || top < cell.top - 2
+            || parseFloat(getComputedStyle(e).fontSize) < 9;
+    }).map((e) => e.textContent);
+}"""
+
+
+@pytest.mark.holding("ln-explorer")
 def test_every_control_of_an_explorer_has_a_name(path, look):
     for place in look(path)["explorers"]:
         assert place["live"] and not place["still"]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections import Counter
+from functools import cache
+from io import BytesIO
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from built_site import HTML, holding, ids, pages, soup, text
+from inks import Ink, contrast, of_png, of_svg
 
 LIMIT = 500_000  # bytes a first visit may transfer
 
@@ -32,6 +36,16 @@ def test_no_page_scrolls_sideways_on_a_phone(path, look):
     assert found["width"] <= 390, found["too wide"]
 
 
+def test_nothing_sticks_out_on_the_narrowest_phone(path, look):
+    found = look(path, "dark", 390)["narrow"]
+    assert found == {"width": 320, "explorers": []}
+
+
+def test_nothing_jumps_while_a_page_is_read(path, screen, look):
+    found = look(path, *screen)["shift"]
+    assert found["sum"] < 0.02, found["of"]
+
+
 def test_every_formula_is_set(path, look):
     found = look(path)["formulas"]
     assert found["there"] == found["set"] == found["spoken"] and found["faulty"] == 0
@@ -49,6 +63,36 @@ def test_no_picture_is_stretched(path, screen, look):
 
 def test_letters_of_figures_are_legible_on_a_phone(path, look):
     assert look(path, "dark", 390)["too small"] == []
+
+
+def test_ink_of_figures_stands_out_in_both_themes(path, screen, look):
+    """WCAG 2.2: letters 4.5 to 1 (1.4.3), what else has to be made out 3 to 1 (1.4.11)."""
+    faint = []
+    for picture in look(path, *screen)["pictures"]:
+        page = tuple(int(part) / 255 for part in re.findall(r"\d+", picture["ground"])[:3])
+        for ink in inks_of(picture["src"]):
+            if ink.kind == "mark" and ink.ground is not None:
+                continue  # what is on a coloured shape may be any shade of it
+            colour, ground = (
+                tuple(min(1, part * picture["bright"]) for part in each) if each else page
+                for each in (ink.colour, ink.ground)
+            )
+            # On a heat map's cell letters are black or white, whichever was better in one theme.
+            least = 4.5 if ink.kind == "text" and ink.ground is None else 3
+            if (found := contrast(colour, ground)) < least:
+                faint.append((picture["src"][-30:], ink.kind, round(found, 2), colour, ink.where))
+    assert faint == []
+
+
+@cache
+def inks_of(address: str) -> list[Ink]:
+    """What a picture is drawn in; a photograph has none."""
+    kind, _, data = address.partition(";base64,")
+    if data:
+        return of_svg(BytesIO(b64decode(data))) if kind == "data:image/svg+xml" else []
+    file = HTML / "_images" / PurePosixPath(address).name
+    reader = {".svg": of_svg, ".png": of_png}.get(file.suffix)
+    return reader(file) if reader and file.is_file() else []
 
 
 def test_no_table_is_cut_without_a_sign(path, screen, look):

@@ -26,7 +26,8 @@ HEIGHT = 900
 #: Milliseconds. What is expected is there at once; a machine that is busy may take its time.
 PATIENCE = 120_000
 #: How a page is looked at: both themes, a screen and a phone. Each costs a page load.
-SCREENS = (("light", 1280), ("dark", 390))
+PHONE = 390
+SCREENS = (("light", 1280), ("dark", PHONE))
 
 #: What is looked up in every page, as JavaScript: with the page as the reader scrolled through it,
 #: explorers started, boxes closed.
@@ -52,6 +53,18 @@ FACTS = {
     "too small": """() => [...document.querySelectorAll("article img[data-least]")].filter((e) =>
         e.checkVisibility() && e.clientWidth && e.clientWidth < 0.97 * e.dataset.least
     ).map((e) => `${e.clientWidth} of ${e.dataset.least}: ${e.src}`)""",
+    # Pictures: the colour they stand on, and how much brighter than drawn they are shown.
+    # (An explorer's picture is for paper, which is white.)
+    "pictures": """() => [...document.querySelectorAll("article img")].filter((e) =>
+        document.documentElement.dataset.theme == "light" || !e.closest(".ln-explorer-still")
+    ).map((e) => {
+        let ground = "rgba(0, 0, 0, 0)";
+        for (let on = e; on && ground == "rgba(0, 0, 0, 0)"; on = on.parentElement) {
+            ground = getComputedStyle(on).backgroundColor;
+        }
+        const bright = getComputedStyle(e).filter.match(/^brightness\\(([\\d.]+)\\)$/);
+        return { src: e.src, ground, bright: bright ? Number(bright[1]) : 1 };
+    })""",
     # Tables that go on beyond the edge, with nothing that says so.
     "tables": """() => [...document.querySelectorAll("article table")].filter((e) => {
         const box = e.closest(".pst-scrollable-table-container");
@@ -83,16 +96,46 @@ FACTS = {
         wide: [...place.querySelectorAll("button, input, select, svg, output")]
             .filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
             .map((e) => e.outerHTML.slice(0, 120)),
+        height: place.getBoundingClientRect().height,
+        shows: Math.max(...[...place.querySelectorAll("output, .ln-explorer-live > svg, canvas")]
+            .map((e) => e.getBoundingClientRect().bottom)),
+        takes: Math.min(...[...place.querySelectorAll("input, select, textarea")]
+            .map((e) => e.getBoundingClientRect().top)),
     }))""",
 }
 
-#: Go through the page a screen at a time; two frames each, so that what waits to be seen starts.
+#: How far the page's parts have jumped while it was loaded and read, and which of them.
+SHIFT = "() => ({ sum: lnShift.reduce((all, one) => all + one.value, 0), of: lnShift })"
+#: Sections that are not on the screen are laid out too, so that they can be looked at.
+EVERYTHING = "article section { content-visibility: visible !important; }"
+#: Write down what jumps. (A scroll moves nothing; neither does what the reader has asked for.)
+WATCH_SHIFTS = """window.lnShift = [];
+new PerformanceObserver((list) => {
+    for (const { hadRecentInput, value, sources } of list.getEntries()) {
+        const of = sources.map(({ node }) => (node?.parentElement ?? node)?.outerHTML?.slice(0, 80));
+        if (!hadRecentInput) lnShift.push({ value, of });
+    }
+}).observe({ type: "layout-shift", buffered: true });"""
+#: The narrowest screen that a page has to fit, with nothing to scroll sideways (WCAG 2.2, 1.4.10).
+NARROW = 320
+FITS = """async () => {
+    return {
+        width: document.documentElement.scrollWidth,
+        explorers: [...document.querySelectorAll(".ln-explorer")].flatMap((place) => {
+            const edge = place.getBoundingClientRect().right;
+            return [...place.querySelectorAll("*")].filter((e) =>
+                e.checkVisibility() && e.getBoundingClientRect().right > edge + 1
+            ).map((e) => e.outerHTML.slice(0, 120));
+        }),
+    };
+}"""
+
+#: Go through the page a screen at a time; three frames each, so that what waits to be seen starts.
 SCROLL = """async () => {
     const frame = () => new Promise(requestAnimationFrame);
     for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
         window.scrollTo(0, y);
-        await frame();
-        await frame();
+        for (let n = 0; n < 3; n++) await frame();
     }
     window.scrollTo(0, 0);
 }"""
@@ -101,6 +144,12 @@ LOADED = """async () => {
     await document.fonts.ready;
     await Promise.all([...document.images].filter((i) => !i.complete && i.loading != "lazy")
         .map((i) => new Promise((done) => { i.onload = i.onerror = done; })));
+}"""
+#: Formulas, tables and figures have found their size, one section after the other.
+FITTED = """async () => {
+    const frame = () => new Promise(requestAnimationFrame);
+    await frame();
+    do await frame(); while (document.documentElement.matches("[data-ln-fitting]"));
 }"""
 #: Explorers start when they come near; one in a closed box waits, and one that failed never does.
 STARTED = """() => [...document.querySelectorAll(".ln-explorer")]
@@ -184,6 +233,7 @@ class Visit:
         self.page.goto(f"{self.base}/{path}")
         self.page.evaluate(SCROLL)
         self.page.evaluate(LOADED)
+        self.page.evaluate(FITTED)
         return self
 
     def reset(self, theme: str) -> Visit:
@@ -239,6 +289,7 @@ def open_page(context: BrowserContext, base: str, theme: str, width: int) -> Vis
     new.page.set_default_timeout(PATIENCE)
     new.page.set_viewport_size({"width": width, "height": HEIGHT})
     new.page.emulate_media(color_scheme=theme)
+    new.page.add_init_script(WATCH_SHIFTS)
     new.page.on("pageerror", lambda error: new.errors.append(f"uncaught: {error}"))
     new.page.on(
         "console",
@@ -259,7 +310,9 @@ def switch(page: Page, theme: str) -> None:
 def looked(seen: Visit, path: str, axe: bool) -> dict:
     """Open a page once and write down everything: `FACTS` and these keys.
 
+    ``shift``: what jumped meanwhile.
     ``weight``: bytes of each file, as the page was read.
+    ``narrow`` (on a phone): what does not fit the narrowest screen.
     ``axe`` (if asked for): what axe finds in each theme, with all boxes open and all questions
     answered, right in one theme and wrong in the other. The theme is switched in the open page;
     then only the rules on colours are run again, for nothing else that axe sees differs.
@@ -271,8 +324,17 @@ def looked(seen: Visit, path: str, axe: bool) -> dict:
         page.wait_for_function(STARTED)
     except TooLong:
         seen.errors.append("an explorer does not start")
-    found = {name: page.evaluate(fact) for name, fact in FACTS.items()}
+    found = {"shift": page.evaluate(SHIFT)}
+    page.add_style_tag(content=EVERYTHING)
+    page.evaluate(FITTED)
+    found |= {name: page.evaluate(fact) for name, fact in FACTS.items()}
     found["weight"] = seen.weight()
+    if page.viewport_size["width"] == PHONE:
+        page.set_viewport_size({"width": NARROW, "height": HEIGHT})
+        page.evaluate(FITTED)
+        found["narrow"] = page.evaluate(FITS)
+        page.set_viewport_size({"width": PHONE, "height": HEIGHT})
+        page.evaluate(FITTED)
     if axe:
         page.evaluate(OPEN)
         found["axe"] = {}

@@ -271,6 +271,24 @@ def test_airfoil_has_every_measurement_once(real_data):
     assert torch.equal(found.test.targets, data.airfoil().test.targets)
 
 
+def test_without_the_measurements_an_airfoil_is_drawn_from_the_rule_that_its_text_gives(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("LABNOTES_DATA", str(tmp_path / "none"))
+    monkeypatch.setenv("LABNOTES_CACHE", str(tmp_path / "cache"))
+    found = data.airfoil(fallback=True)
+    assert found.provenance.stand_in and "rule with noise" in found.provenance.note
+    assert (len(found.train), len(found.test)) == (1203, 300)
+    inputs = found.train.inputs.double().numpy()
+    low, high = [200, 0, 0.025, 31.7, 0.0004], [20_000, 22.2, 0.305, 71.3, 0.0584]
+    scaled = 2 * (inputs - low) / (np.array(high) - low) - 1
+    assert np.abs(scaled).max() <= 1 + 1e-4
+    columns = np.column_stack([np.ones(1203), scaled, scaled[:, 0] * scaled[:, 4]])
+    rule, rest, *_ = np.linalg.lstsq(columns, found.train.targets.double().numpy())
+    assert np.abs(rule - [125, -5, -3, -3, 2, -3, -5]).max() < 0.6, "four standard errors"
+    assert abs(np.sqrt(rest[0] / 1203) - 3) < 0.25
+
+
 def test_glove_has_the_numbers_of_its_file(real_data):
     (path,) = real_data("glove").paths.values()
     if path.suffix != ".gz":

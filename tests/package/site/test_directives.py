@@ -342,6 +342,19 @@ def test_an_explorer_gets_its_script_of_today_and_no_tag_can_close_the_element()
     assert state["_css"] != "old" and state["candidate"] == "</script>"
 
 
+def test_the_place_of_an_explorer_is_named_after_it():
+    state = widget_state(
+        a=("AnyModel", {"_anywidget_id": "labnotes.explore.feature_maps.Explorer"})
+    )
+    place = (
+        '<div class="ln-explorer docutils container">\n'
+        f'<script type="{explorers.VIEW}">{{"model_id": "a"}}</script></div><p>text</p>'
+    )
+    assert explorers.named(place, state) == place.replace(
+        "ln-explorer ", "ln-explorer ln-explorer-feature-maps "
+    )
+
+
 def test_widgets_that_would_need_a_kernel_are_found():
     state = widget_state(a=("IntSliderModel", {}), b=("AnyModel", {}), c=("LayoutModel", {}))
     assert explorers.foreign_models(state) == ["IntSliderModel"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
 import matplotlib
@@ -10,6 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from labnotes import plot
 from labnotes_site import figures
 
 
@@ -52,3 +54,39 @@ def test_a_heavy_picture_gets_lighter_and_looks_the_same(tmp_path):
     with Image.open(folder / "heavy.png") as after:
         difference = np.asarray(after.convert("RGB"), float) - np.asarray(heavy, float)
     assert abs(difference.mean()) < 1 and np.abs(difference).mean() < 12
+
+
+def test_every_colour_of_the_book_reaches_its_contrast_on_the_page_and_its_letters_more():
+    """Against the formula of WCAG 2.2, for colours that `labnotes.plot` draws in now."""
+
+    def contrast(colour: str) -> float:
+        c = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+        linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+        return 1.05 / (linear @ (0.2126, 0.7152, 0.0722) + 0.05)
+
+    assert contrast("#767676") == pytest.approx(4.54, abs=0.01)  # a grey known to pass
+    palette = (plot.BLUE, plot.ORANGE, plot.GREEN, plot.VERMILION, plot.SKY, plot.PURPLE, plot.GREY)
+    for colour in palette:
+        [line] = re.findall("#.{6}", figures.legible(f"stroke: {colour.lower()};"))
+        assert contrast(line) >= 3, colour
+        word = f'<g style="fill: {colour.lower()}" transform="translate(1 2) scale(0.1 -0.1)">'
+        if colour in (plot.ORANGE, plot.VERMILION):  # those that words are written in
+            assert contrast(re.findall("#.{6}", figures.legible(word))[0]) >= 4.5
+    [ink] = re.findall("#.{6}", figures.legible(f"fill: {plot.INK.lower()};"))
+    assert contrast(ink) >= 4.5
+
+
+def test_letters_beside_a_photograph_get_their_ink_and_the_photograph_keeps_its_colours(tmp_path):
+    folder = tmp_path / "_images"
+    folder.mkdir()
+    pixels = np.zeros((20, 20, 4), "uint8")  # a clear ground
+    pixels[2:8, 2:8] = (0x7A, 0x7F, 0x87, 255)
+    pixels[2, 2, 3] = 90  # the edge of a letter
+    pixels[10:, 10:] = (200, 120, 40, 255)
+    Image.fromarray(pixels).save(folder / "figure.png")
+    app = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=tmp_path)
+    figures.ink(app, None)
+    with Image.open(folder / "figure.png") as image:
+        after = np.array(image)
+    assert (after[2:8, 2:8, :3] == figures.BESIDE_PHOTO).all() and after[2, 2, 3] == 90
+    assert (after[10:, 10:] == pixels[10:, 10:]).all() and (after[0, 0] == 0).all()

@@ -127,7 +127,7 @@ function render({ model, el }) {
   const said = h("output", { class: "ax-summary", "aria-live": "polite" });
 
   el.classList.add("ax");
-  el.append(controls, plane, h("div", { class: "ax-result" }, table, said));
+  el.append(plane, h("div", { class: "ax-result" }, table, said), controls);
 
   function dot(i, hidden) {
     const [x, y] = place(pointOf(i));

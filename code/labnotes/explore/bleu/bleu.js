@@ -140,9 +140,9 @@ function render({ model, el }) {
   const controls = [
     area("candidate", "Candidate", () => model.get("candidate"), (text) => put("candidate", text)),
     area("reference", "Reference", () => reference(0), setReference(0)),
-    area("second", "Second reference (may stay empty)", () => reference(1), setReference(1)),
+    area("second", "Second reference, or nothing", () => reference(1), setReference(1)),
     slider("max_n", "Longest n-gram, N", () => 4),
-    slider("shown", "Mark the matches of n-grams with n =", () => model.get("max_n")),
+    slider("shown", "Mark n-grams with n =", () => model.get("max_n")),
   ];
   const examples = model.get("examples");
   const choice = h("select", { id: `${id}-example`, onchange: () => {
@@ -159,10 +159,10 @@ function render({ model, el }) {
   const summary = h("output", { class: "bx-summary", "aria-live": "polite" });
   el.classList.add("bx");
   el.append(
+    h("div", { class: "bx-result" }, texts, bars, summary),
     h("div", { class: "bx-controls" },
       h("div", { class: "bx-field" }, h("label", { for: choice.id }, "Start from"), choice),
       ...controls.map((control) => control.row)),
-    h("div", { class: "bx-result" }, texts, bars, summary),
   );
 
   // Words that one counted n-gram holds together share a mark.

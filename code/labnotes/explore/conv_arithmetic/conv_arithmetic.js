@@ -139,13 +139,14 @@ function render({ model, el }) {
     [h("p", {}), h("svg", { class: `cax-${what}`, role: "img", "aria-labelledby": `${id}-text` })]);
   const size = h("p", { class: "cax-formula" }), note = h("p", {}), sum = h("p", { class: "cax-sum" });
   const text = h("output", { id: `${id}-text`, class: "cax-text", "aria-live": "polite" });
+  const maps = h("div", { class: "cax-maps" }, h("div", {}, ...drawings[0]), h("div", {}, ...drawings[1], ...drawings[2]));
   el.classList.add("cax");
   el.append(
-    h("div", { class: "cax-controls" },
-      h("div", { class: "cax-field cax-kind" }, h("label", { for: `${id}-kind` }, "layer"), kind), ...fields),
+    maps,
+    text, sum,
     h("p", { class: "cax-head" }, "Output size"), size, note,
-    h("div", { class: "cax-maps" }, ...drawings.map(([title, svg]) => h("div", {}, title, svg))),
-    text, sum);
+    h("div", { class: "cax-controls" },
+      h("div", { class: "cax-field cax-kind" }, h("label", { for: `${id}-kind` }, "layer"), kind), ...fields));
 
   let place = null; // how large the output's cells are, for the pointer
 
@@ -196,9 +197,10 @@ function render({ model, el }) {
     const edge = state.transposed ? 0 : state.p, wide = state.n + 2 * edge, all = terms(state);
     const weights = new Map(all.map(({ r, c, w }) => [`${r},${c}`, w]));
     const used = new Set(all.map(({ a, b }) => `${a},${b}`));
-    const width = Math.max(el.clientWidth, 260);
-    const beside = Math.floor((width - 48) / (wide + state.f + m)); // all three in one row
-    const cellOf = (side) => Math.min(34, beside >= 24 ? beside : Math.floor(width / side));
+    // The kernel and the output stand beside the input, where that leaves room for a digit.
+    const width = Math.max(el.clientWidth, 240), beside = Math.floor((width - 26) / (wide + Math.max(state.f, m)));
+    maps.classList.toggle("cax-beside", beside >= 15);
+    const cellOf = (side) => Math.min(31, beside >= 15 ? beside : Math.floor(width / side));
     const cell = cellOf(m);
     grid(0, `input ${state.n}×${state.n}${edge ? `, padded ${wide}×${wide}` : ""}`, wide, -edge, cellOf(wide), (r, c) => {
       const pad = r < 0 || c < 0 || r >= state.n || c >= state.n;

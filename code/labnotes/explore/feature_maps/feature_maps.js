@@ -138,8 +138,8 @@ function render({ model, el }) {
   const list = h("div", { class: "fmx-list" });
 
   el.classList.add("fmx");
-  el.append(h("p", { class: "fmx-line" }, h("label", { for: `${id}-layer` }, "Layer"), choose),
-    sliders.channel.line, pictures, text, sliders.row.line, sliders.column.line, sliders.opacity.line, list);
+  el.append(pictures, text, list, h("p", { class: "fmx-line" }, h("label", { for: `${id}-layer` }, "Layer"), choose),
+    sliders.channel.line, sliders.row.line, sliders.column.line, sliders.opacity.line);
 
   const image = new Image();
   image.onload = () => draw();
@@ -171,10 +171,10 @@ function render({ model, el }) {
     const whole = at === last && classes.length > 0;
     const found = whole ? classes.map((_, i) => [i, value(layer, bytes, i, row, column)]) : strongest(layer, bytes, row, column, TOP);
     const most = Math.max(...found.map(([, v]) => Math.abs(v)), 1e-9);
-    const heads = whole ? ["class", "here", "mean = logit", "softmax"] : ["channel", "value here", ""];
+    const heads = whole ? ["class", "here", "mean", "softmax"] : ["channel", "value here", ""];
     const bar = (share) => h("span", { class: "fmx-bar", style: `width:${(100 * share).toFixed(1)}%` });
     return h("table", {},
-      h("caption", {}, whole ? "Each class: its map here, its map’s mean, and the softmax of the means" : `The ${found.length} channels with the greatest values at this place`),
+      h("caption", {}, whole ? "Each class: its map here, its map’s mean (the logit), and the softmax" : `The ${found.length} channels with the greatest values at this place`),
       h("thead", {}, h("tr", {}, ...heads.map((name) => (name ? h("th", { scope: "col" }, name) : h("td"))))),
       h("tbody", {}, ...found.map(([i, v]) => h("tr", { class: i === channel ? "fmx-on" : null },
         h("th", { scope: "row" }, h("button", { type: "button", "aria-pressed": String(i === channel), "data-channel": i,

@@ -69,6 +69,8 @@ export function reading(state) {
 const minus = (text) => String(text).replace(/^-(?=.*[1-9])/, "−").replace(/^-/, "");
 const two = (x) => minus(x.toFixed(2));
 const short = (x) => minus(Number.isInteger(x) ? x : x.toFixed(1));
+const LETTER = 11.5, DIGIT = 0.66; // the size of the cells' numbers in pixels; how wide a digit is for its size
+const ROOMY = 34; // pixels that hold a number such as −16.5
 
 /** The result in words. */
 export function describe(state) {
@@ -131,10 +133,10 @@ function render({ model, el }) {
   const text = h("output", { id: `${id}-text`, class: "nax-text", "aria-live": "polite" });
   el.classList.add("nax");
   el.append(
-    h("div", { class: "nax-controls" }, kind.row, mode.row, groups.row, scale.row, ...unit.map((u) => u.row), shows.row),
     drawing, text,
     h("p", { class: "nax-legend" }, h("span", { class: "nax-key nax-key-set" }), "share one mean and variance ",
-      h("span", { class: "nax-key nax-key-moved" }), "result moved by the scaling"));
+      h("span", { class: "nax-key nax-key-moved" }), "result moved by the scaling"),
+    h("div", { class: "nax-controls" }, kind.row, mode.row, groups.row, scale.row, ...unit.map((u) => u.row), shows.row));
 
   let layout = null; // where the drawing has its cells, for the pointer
 
@@ -163,37 +165,48 @@ function render({ model, el }) {
   }
 
   function picture(now, [N, C, H, W], set, changed) {
-    const width = Math.min(Math.max(el.clientWidth, 280), 620), values = now.shows === "x" ? flat(now) : normalized(now);
-    const left = 20, gap = 6, cell = (width - left - gap * C) / (C * W), tall = 22, top = 18;
+    const width = Math.min(Math.max(el.clientWidth, 240), 620), values = now.shows === "x" ? flat(now) : normalized(now);
+    const left = 16, gap = 6, tall = 21, top = 18;
+    // Where not all channels fit side by side, half of them stand in a band below.
+    const cellOf = (channels) => (width - left - gap * channels) / (channels * W);
+    const across = divisors().findLast((channels) => cellOf(channels) >= ROOMY) ?? 1;
+    const cell = cellOf(across), band = top + N * (H * tall + gap), bands = C / across;
+    const corner = (n, c) => [left + (c % across) * (W * cell + gap), Math.floor(c / across) * band + top + n * (H * tall + gap)];
+    // The longest number sets the size of all: scaling a sample makes numbers longer.
+    const longest = Math.max(...values.map((value) => short(value).length));
+    const letter = Math.min(LETTER, (cell - 2) / (longest * DIGIT));
     const marks = [], numbers = [], chosen = placeOf(now.unit, [N, C, H, W]);
     let ring = null;
     for (let n = 0; n < N; n++) for (let c = 0; c < C; c++) for (let r = 0; r < H; r++) for (let w = 0; w < W; w++) {
-      const place = placeOf([n, c, r, w], [N, C, H, W]);
-      const x = left + c * (W * cell + gap) + w * cell, y = top + n * (H * tall + gap) + r * tall;
+      const place = placeOf([n, c, r, w], [N, C, H, W]), [x0, y0] = corner(n, c);
+      const x = x0 + w * cell, y = y0 + r * tall;
       marks.push(h("rect", { class: `nax-cell${set.has(place) ? " nax-in" : ""}`, x, y, width: cell, height: tall }));
       if (changed.has(place)) marks.push(h("path", { class: "nax-moved", d: `M${x} ${y}h8l-8 8z` }));
       if (place === chosen) ring = h("rect", { class: "nax-unit", x, y, width: cell, height: tall });
-      numbers.push(h("text", { x: x + cell / 2, y: y + tall / 2 + 4, "text-anchor": "middle" }, short(values[place])));
+      numbers.push(h("text", { x: x + cell / 2, y: y + tall / 2 + 4, "text-anchor": "middle",
+        style: `font-size: ${letter.toFixed(1)}px` }, short(values[place])));
     }
-    for (let c = 0; c < C; c++) numbers.push(h("text", { class: "nax-head", x: left + c * (W * cell + gap), y: 12 }, `channel ${c + 1}`));
-    for (let n = 0; n < N; n++) numbers.push(h("text", { class: "nax-head", x: 2, y: top + n * (H * tall + gap) + H * tall / 2 + 4 }, String(n + 1)));
-    const height = top + N * (H * tall + gap);
+    const head = (x, y, words) => numbers.push(h("text", { class: "nax-head", x, y }, words));
+    for (let c = 0; c < C; c++) head(corner(0, c)[0], corner(0, c)[1] - 6, `channel ${c + 1}`);
+    for (let n = 0; n < N; n++) for (let c = 0; c < C; c += across) head(0, corner(n, c)[1] + H * tall / 2 + 4, String(n + 1));
+    const height = bands * band;
     drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
     drawing.setAttribute("width", width);
     drawing.setAttribute("height", height);
     drawing.replaceChildren(...marks, ring, ...numbers);
-    layout = { left, gap, cell, tall, top, width, dims: [N, C, H, W] };
+    layout = { left, gap, cell, tall, top, width, across, band, dims: [N, C, H, W] };
   }
 
   // The pointer takes the unit that it is over.
   const point = (event) => {
-    const { left, gap, cell, tall, top, width, dims: [N, C, H, W] } = layout;
+    const { left, gap, cell, tall, top, width, across, band, dims: [N, C, H, W] } = layout;
     const box = drawing.getBoundingClientRect(), zoom = width / box.width;
-    const x = (event.clientX - box.left) * zoom - left, y = (event.clientY - box.top) * zoom - top;
-    const c = Math.floor(x / (W * cell + gap)), n = Math.floor(y / (H * tall + gap));
-    const w = Math.floor((x - c * (W * cell + gap)) / cell), r = Math.floor((y - n * (H * tall + gap)) / tall);
+    const x = (event.clientX - box.left) * zoom - left, below = (event.clientY - box.top) * zoom;
+    const column = Math.floor(x / (W * cell + gap)), c = Math.floor(below / band) * across + column;
+    const y = below % band - top, n = Math.floor(y / (H * tall + gap));
+    const w = Math.floor((x - column * (W * cell + gap)) / cell), r = Math.floor((y - n * (H * tall + gap)) / tall);
     const over = [n, c, r, w];
-    if (!over.every((place, axis) => place >= 0 && place < [N, C, H, W][axis])) return;
+    if (column >= across || !over.every((place, axis) => place >= 0 && place < [N, C, H, W][axis])) return;
     if (String(over) !== String(model.get("unit"))) put("unit", over);
   };
   pointed(drawing, point);

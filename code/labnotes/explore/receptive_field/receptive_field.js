@@ -118,14 +118,14 @@ function render({ model, el }) {
   const text = h("output", { id: `${id}-text`, class: "rfx-text", for: `${id}-unit`, "aria-live": "polite" });
   el.classList.add("rfx");
   el.append(
+    drawing, numbers, text,
+    h("p", { class: "rfx-line" }, h("label", { for: `${id}-unit` }, "Output unit"), unit),
     h("p", { class: "rfx-line" }, h("label", { for: `${id}-preset` }, "Stack"), preset),
     h("table", { class: "rfx-layers" },
       h("caption", {}, "Layers, from the input up"),
       h("thead", {}, h("tr", {}, ...["", ...COLUMNS.map(([name]) => name), ""].map((name) =>
         name ? h("th", { scope: "col" }, name) : h("td")))), rows),
-    add,
-    h("p", { class: "rfx-line" }, h("label", { for: `${id}-unit` }, "Output unit"), unit),
-    drawing, numbers, text);
+    add);
 
   function buildRows(count) {
     const only = count === 1;

@@ -97,6 +97,7 @@
       place.classList.add("ln-explorer-on");
     } catch (error) {
       el.remove();
+      place.style.minHeight = "0"; // no room for what does not come
       console.error("[labnotes] an explorer could not start; its picture stays.", error);
     }
   }

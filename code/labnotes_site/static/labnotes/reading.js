@@ -3,16 +3,18 @@
 (() => {
   "use strict";
   const PHONE = matchMedia("(max-width: 600px)");
-  const SCROLLS = ".katex-display, .pst-scrollable-table-container, .ln-figure, div.highlight pre";
+  const SCROLLS = ".katex-display, .pst-scrollable-table-container, .ln-figure, pre, .cell_output > .output";
   const SMALLEST = 0.75; // of a formula's usual size
 
   const MOST_LINES = 40; // that a table's cards may have
 
+  const FITTED = [".katex-display", ".pst-scrollable-table-container"];
+
+  const inside = (part, kind) => [...(part.matches(kind) ? [part] : []), ...part.querySelectorAll(kind)];
   const wide = (e) => e.scrollWidth > e.clientWidth + 1;
 
   /** A formula that no line break can help is made smaller, down to what is legible. */
   function fitFormula(box) {
-    box.style.fontSize = "";
     if (!wide(box)) return;
     box.style.fontSize = `${Math.max(SMALLEST, (box.clientWidth / box.scrollWidth) * 0.99)}em`;
   }
@@ -20,7 +22,6 @@
   /** A table too wide for a phone: each row a card, its first cell the card's title. */
   function fitTable(box) {
     const table = box.querySelector("table");
-    box.classList.remove("ln-cards");
     if (!table || !PHONE.matches || !wide(box) || table.closest(".ln-syllabus")) return;
     const heads = [...table.querySelectorAll("thead tr:last-child > *")];
     const rows = [...table.querySelectorAll("tbody tr, tfoot tr")];
@@ -28,7 +29,7 @@
     const plain = heads.length > 1 && rows.every((row) => row.cells.length === heads.length);
     if (!plain || table.querySelector("[rowspan], [colspan]")) return;
     for (const row of rows) {
-      [...row.cells].forEach((cell, i) => (cell.dataset.head = heads[i].innerText.trim()));
+      [...row.cells].forEach((cell, i) => (cell.dataset.head = heads[i].textContent.trim()));
     }
     // As blocks its parts would be no table any more for a screen reader.
     table.setAttribute("role", "table");
@@ -39,45 +40,69 @@
     box.classList.add("ln-cards");
   }
 
-  /** Its smallest letters set how narrow a figure may get; then it scrolls. */
-  function fitFigure(image) {
-    const least = Number(image.dataset.least);
-    const frame = image.parentElement;
-    image.style.width = image.style.maxWidth = "";
-    const tooNarrow = PHONE.matches && image.clientWidth > 0 && image.clientWidth < least;
-    if (!frame.classList.contains("ln-figure")) {
-      if (!tooNarrow) return;
-      const box = document.createElement("div");
-      box.className = "ln-figure";
-      image.replaceWith(box);
-      box.append(image);
-    }
-    if (tooNarrow) Object.assign(image.style, { width: `${least}px`, maxWidth: "none" });
-  }
-
   /** Fade the edge behind which there is more; what scrolls can be scrolled by key. */
   function mark(box) {
     const more = wide(box);
     box.classList.toggle("ln-more-right", more && box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
     box.classList.toggle("ln-more-left", more && box.scrollLeft > 2);
     if (more) box.tabIndex = 0;
-    else if (box.tabIndex === 0 && !box.matches("pre")) box.removeAttribute("tabindex");
+    else if (box.tabIndex === 0) box.removeAttribute("tabindex");
     if (more && !box.matches("pre") && !box.ariaLabel) {
       box.setAttribute("role", "group");
       box.ariaLabel = "Wide content: scroll sideways";
     }
   }
 
-  function fit() {
-    document.querySelectorAll(".katex-display").forEach(fitFormula);
-    document.querySelectorAll(".pst-scrollable-table-container").forEach(fitTable);
-    document.querySelectorAll("img[data-least]").forEach(fitFigure);
-    document.querySelectorAll(SCROLLS).forEach((box) => {
+  /** Fit what stands in one section: first undo, then measure, so that it is laid out only twice. */
+  function fitPart(part) {
+    const [formulas, tables] = FITTED.map((kind) => inside(part, kind));
+    formulas.forEach((e) => (e.style.fontSize = ""));
+    tables.forEach((e) => e.classList.remove("ln-cards"));
+    formulas.forEach(fitFormula);
+    tables.forEach(fitTable);
+    inside(part, SCROLLS).forEach((box) => {
       if (!box.dataset.watched) box.addEventListener("scroll", () => mark(box), { passive: true });
       box.dataset.watched = "yes";
       mark(box);
     });
   }
+
+  const parts = [...document.querySelectorAll(".bd-article > :not(section), .bd-article > section > *")]
+    .filter((part) => inside(part, `${FITTED}, ${SCROLLS}`).length);
+  const waiting = new Set();
+  const soon = window.requestIdleCallback ?? ((work) => setTimeout(work, 1));
+  let due = 0;
+
+  // A section far away has no layout yet (content-visibility), and measuring it would make one.
+  const isLaidOut = (part) => part.localName !== "section"
+    || part.firstElementChild.checkVisibility({ contentVisibilityAuto: true });
+
+  /** One section after the other, what is seen first, with room between for what the reader does. */
+  function fitNext() {
+    const ready = [...waiting].filter(isLaidOut);
+    const seen = ready.find((part) => {
+      const { top, bottom } = part.getBoundingClientRect();
+      return top < innerHeight && bottom > 0;
+    });
+    const next = seen ?? ready[0];
+    if (next) {
+      waiting.delete(next);
+      fitPart(next);
+    }
+    due = ready.length > 1 ? soon(fitNext, { timeout: 300 }) : 0;
+    document.documentElement.toggleAttribute("data-ln-fitting", due > 0);
+  }
+
+  /** Fit once, however much has changed: "open all" opens fifty boxes. */
+  function fit(changed = parts) {
+    for (const part of changed) waiting.add(part);
+    due ||= requestAnimationFrame(fitNext);
+    document.documentElement.toggleAttribute("data-ln-fitting", true);
+  }
+  // What comes near is fitted at once, before it is seen.
+  addEventListener("contentvisibilityautostatechange", ({ skipped, target }) => {
+    if (!skipped && waiting.delete(target)) fitPart(target);
+  }, { capture: true });
 
   /** A figure opens at full size, over the page. */
   function zoom(image) {
@@ -114,14 +139,18 @@
     for (let box = target; box; box = box.parentElement) if (box.localName === "details") box.open = true;
   }
   addEventListener("hashchange", open);
-  addEventListener("toggle", fit, { capture: true }); // what was closed had no width
+
+  // What was closed had no width.
+  addEventListener("toggle", ({ target }) => fit(parts.filter((part) => part.contains(target))), { capture: true });
 
   let last = 0;
   addEventListener("resize", () => {
-    if (innerWidth !== last) requestAnimationFrame(fit);
+    if (innerWidth !== last) fit();
     last = innerWidth;
   });
   addEventListener("beforeprint", () => {
+    waiting.forEach(fitPart);
+    waiting.clear();
     document.querySelectorAll("details:not([open])").forEach((e) => {
       e.open = true;
       e.dataset.printed = "yes";
@@ -136,7 +165,19 @@
   open();
   fit();
   last = innerWidth;
-  document.fonts.ready.then(fit);
+  document.fonts.ready.then(() => fit());
+  // A formula asks for its letters when it comes near, and would be set anew before the reader's eyes.
+  if (document.querySelector(".katex")) {
+    addEventListener("load", () => ["1em KaTeX_Main", "italic 1em KaTeX_Math"].forEach((font) => document.fonts.load(font)));
+  }
+
+  // A long list of sections scrolls by itself: the section being read stays in sight.
+  addEventListener("activate.bs.scrollspy", (event) => {
+    const list = document.querySelector(".bd-sidebar-secondary");
+    const entry = event.relatedTarget?.getBoundingClientRect(), box = list?.getBoundingClientRect();
+    if (!entry || !box) return;
+    if (entry.bottom > box.bottom || entry.top < box.top) list.scrollTop += entry.top - box.top - box.height / 3;
+  });
 })();
 
 // Glossary pop-ups: a key term shows its entry under a mouse, at focus, and at a tap.

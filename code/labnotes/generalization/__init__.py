@@ -1,0 +1,9 @@
+"""What a model does on examples that it has not seen, and how to make that better."""
+
+from labnotes.lazy import lazy
+
+__all__ = lazy(__name__, {
+    "dropout": ["Dropout", "dropout", "dropping", "expected_dropout_fit", "monte_carlo"],
+    "tabular": ["TableEncoder", "k_fold", "log_rmse"],
+    "weight_decay": ["LinearModel", "decayed_step", "effective_parameters", "ridge"],
+})  # fmt: skip

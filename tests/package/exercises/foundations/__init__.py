@@ -1,0 +1,1 @@
+"""Tests of the checkers of the part on foundations."""
