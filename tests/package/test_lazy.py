@@ -8,9 +8,21 @@ import sys
 
 import pytest
 
-from labnotes import attention, convnets, data, metrics, normalization, train
+from labnotes import (
+    attention,
+    convnets,
+    data,
+    foundations,
+    generalization,
+    metrics,
+    normalization,
+    train,
+)
 
-PACKAGES = [attention, convnets, convnets.receptive_field, data, metrics, normalization, train]
+PACKAGES = [
+    attention, convnets, convnets.receptive_field, data, foundations, generalization, metrics,
+    normalization, train,
+]  # fmt: skip
 PACKAGES[2] = sys.modules["labnotes.convnets.receptive_field"]  # the name is the function's too
 
 

@@ -85,7 +85,7 @@ export function summary(units, error, even) {
 }
 
 const SVG = "http://www.w3.org/2000/svg";
-const W = 360, H = 206, SMALL = 92; // the pictures in their own pixels
+const W = 360, H = 206, SMALL = 104; // the pictures in their own pixels
 
 const h = (tag, attrs = {}, ...kids) => {
   const drawn = ["svg", "path", "circle", "text", "g", "title"].includes(tag);

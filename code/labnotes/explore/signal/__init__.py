@@ -62,7 +62,7 @@ class SignalExplorer(Explorer):
     Examples
     --------
     >>> explorer = SignalExplorer(activation="identity", gain=1.0, depth=3)
-    >>> explorer.expected().signal
+    >>> [round(size, 3) for size in explorer.expected().signal]
     [1.0, 1.0, 1.0]
     """
 
