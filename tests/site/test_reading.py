@@ -117,8 +117,9 @@ def test_a_wide_table_is_a_row_of_cards_on_a_phone_and_still_a_table(visit):
     before = cell.evaluate("e => getComputedStyle(e, '::before').content")
     assert len(names) > 1 and before != "none" and cell.get_attribute("data-head")
     assert table.get_attribute("role") == "table" and cell.get_attribute("role") == "cell"
+    box = table.evaluate_handle("e => e.closest('.ln-cards')")
     page.set_viewport_size({"width": 1280, "height": 900})
-    expect(page.locator(".ln-cards")).to_have_count(0)
+    page.wait_for_function("e => (e.scrollIntoView(), !e.matches('.ln-cards'))", arg=box)
 
 
 def test_the_theme_switch_changes_the_theme_and_it_stays(visit):

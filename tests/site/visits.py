@@ -124,7 +124,7 @@ FITS = """async () => {
         explorers: [...document.querySelectorAll(".ln-explorer")].flatMap((place) => {
             const edge = place.getBoundingClientRect().right;
             return [...place.querySelectorAll("*")].filter((e) =>
-                e.checkVisibility() && e.getBoundingClientRect().right > edge + 1
+                !e.ownerSVGElement && e.checkVisibility() && e.getBoundingClientRect().right > edge + 1
             ).map((e) => e.outerHTML.slice(0, 120));
         }),
     };
