@@ -21,8 +21,8 @@ def explorers(seen: Visit) -> list[Locator]:
 
 
 def spoken(place: Locator) -> list[str]:
-    """What the explorer's live regions say."""
-    return place.locator("[aria-live], output, [role=status]").all_inner_texts()
+    """What the explorer's live regions say, also in a section that waits far away."""
+    return place.locator("[aria-live], output, [role=status]").all_text_contents()
 
 
 def picture(place: Locator) -> str:

@@ -166,9 +166,11 @@ RESET = """() => {
     window.scrollTo(0, 0);
 }"""
 #: Boxes that open fade in, and so do themes: axe must see the colours at the end, not on the way.
+#: (Those of a section that waits far away stand still, and never end.)
 SETTLED = """async () => {
     await new Promise(requestAnimationFrame);
-    await Promise.all(document.getAnimations().map((a) => a.finished.catch(() => {})));
+    const seen = (a) => a.effect?.target?.checkVisibility({ contentVisibilityAuto: true });
+    await Promise.all(document.getAnimations().filter(seen).map((a) => a.finished.catch(() => {})));
 }"""
 #: Marks the texts whose contrast axe measures (measuring all takes a quarter of a minute a page):
 #: the first and the last of those that look alike, in themselves and in what is behind them.
