@@ -45,6 +45,15 @@ def becomes_another(place: Locator, before: str) -> bool:
     )
 
 
+#: Sections above get their height as they come near, so one scroll may not be enough.
+COME_NEAR = """async (place) => {
+    for (let n = 0; n < 60; n++) {
+        place.scrollIntoView({ block: "center" });
+        await new Promise(requestAnimationFrame);
+    }
+}"""
+
+
 @pytest.mark.holding("ln-explorer")
 def test_an_explorer_answers_keyboard_and_mouse_and_its_text_follows(path, screen, touch):
     seen = touch(path, *screen)
@@ -163,6 +172,6 @@ def test_an_explorer_that_fails_leaves_its_picture(path, visit):
     with seen.page.expect_console_message(lambda m: "could not start" in m.text):
         seen.page.goto(f"{seen.base}/{path}")
         first = seen.page.locator(".ln-explorer").first
-        first.scroll_into_view_if_needed()
+        first.evaluate(COME_NEAR)
     expect(first.locator(".ln-explorer-still img")).to_be_visible()
     expect(first.locator(LIVE)).to_have_count(0)

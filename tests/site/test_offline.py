@@ -50,7 +50,7 @@ def test_a_chapter_opens_from_a_folder_and_its_explorer_starts(folder, tab):
 def test_the_search_finds_a_word_from_a_folder(folder, tab):
     tab.goto(f"{folder}/search.html?q=dropout")
     first = tab.locator("#search-results a").first
-    expect(first).to_have_attribute("href", f"{folder}/chapters/convnets/alexnet.html")
+    expect(first).to_have_attribute("href", f"{folder}/chapters/generalization/dropout.html")
     first.click()
     expect(tab.locator("article h1")).to_contain_text("AlexNet")
     assert tab.faults == []

@@ -149,7 +149,10 @@ LOADED = """async () => {
 FITTED = """async () => {
     const frame = () => new Promise(requestAnimationFrame);
     await frame();
-    do await frame(); while (document.documentElement.matches("[data-ln-fitting]"));
+    for (let n = 0; n < 600; n++) {  // ten seconds of frames; then what does not fit is a finding
+        await frame();
+        if (!document.documentElement.matches("[data-ln-fitting]")) break;
+    }
 }"""
 #: Explorers start when they come near; one in a closed box waits, and one that failed never does.
 STARTED = """() => [...document.querySelectorAll(".ln-explorer")]

@@ -79,6 +79,7 @@
 
   /** One section after the other, what is seen first, with room between for what the reader does. */
   function fitNext() {
+    due = 0; // whatever happens below, the next change is fitted
     const ready = [...waiting].filter(isLaidOut);
     const seen = ready.find((part) => {
       const { top, bottom } = part.getBoundingClientRect();
