@@ -290,6 +290,8 @@ class Spoiler:
             return value
         if isinstance(value, (list, tuple)):
             return self.sequence(value)
+        if isinstance(value, dict):
+            return dict(zip(value, self.sequence(list(value.values()))))
         if isinstance(value, torch.Tensor):
             found = tensor_faults(value)
         else:
