@@ -1,10 +1,9 @@
 """The attention explorer: its JavaScript gives the package's numbers, its picture shows its state."""
 
 import itertools
-import json
 import math
 import random
-import subprocess
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -21,7 +20,10 @@ from labnotes.explore.attention_scoring import (
     score_keys,
 )
 
+from .node import imported
+
 SCRIPT = Path(module.__file__).with_name("attention_scoring.js")
+run_js = partial(imported, SCRIPT)
 SHOWN = ("query", "key_points", "values", "score", "temperature", "valid_len")
 
 
@@ -54,23 +56,6 @@ def states():
             "valid_len": draw.randint(0, n),
         })  # fmt: skip
     return [AttentionScoringExplorer(**traits) for traits in table]
-
-
-def run_js(body, data):
-    """What `body`, JavaScript that sees the module as `m` and `data`, prints as JSON."""
-    program = f"""
-      import * as m from {json.dumps(SCRIPT.as_uri())};
-      let text = "";
-      for await (const chunk of process.stdin) text += chunk;
-      const data = JSON.parse(text);
-      {body}
-    """
-    done = subprocess.run(
-        ["node", "--input-type=module", "-e", program],
-        input=json.dumps(data), capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def test_javascript_gives_pythons_scores_weights_and_output():

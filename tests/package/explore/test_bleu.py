@@ -1,9 +1,8 @@
 """The BLEU explorer: its JavaScript gives the package's numbers, its picture shows its state."""
 
-import json
 import random
-import subprocess
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,7 +13,10 @@ from labnotes.explore import bleu as module
 from labnotes.explore.bleu import EXAMPLES, BleuExplorer, known, marks
 from labnotes.metrics import bleu, bleu_d2l, closest_length, ngrams
 
+from .node import imported
+
 SCRIPT = Path(module.__file__).with_name("bleu.js")
+run_js = partial(imported, SCRIPT)
 
 
 def cases():
@@ -28,27 +30,6 @@ def cases():
         texts = [" ".join(generator.choices("abc", k=generator.randint(1, 9))) for _ in range(3)]
         table.append((texts[0], texts[1 : generator.choice([2, 3])], generator.randint(1, 4)))
     return table
-
-
-def run_js(body, data):
-    """What `body`, JavaScript that sees the module as `m` and `data`, prints as JSON."""
-    program = f"""
-      import * as m from {json.dumps(SCRIPT.as_uri())};
-      let text = "";
-      for await (const chunk of process.stdin) text += chunk;
-      const data = JSON.parse(text);
-      {body}
-    """
-    done = subprocess.run(
-        ["node", "--input-type=module", "-e", program],
-        input=json.dumps(data),
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,9 @@
 
 import doctest
 import itertools
-import json
 import random
 import re
-import subprocess
+from functools import partial
 from xml.etree import ElementTree
 
 import pytest
@@ -16,24 +15,11 @@ from labnotes.convnets import conv_output_size, conv_transpose_output_size
 from labnotes.explore import conv_arithmetic
 from labnotes.explore.conv_arithmetic import IMAGE, KERNEL, ConvArithmeticExplorer, contributions
 
+from .node import inside
+
 SCRIPT = ConvArithmeticExplorer._esm
+run_js = partial(inside, str(SCRIPT))
 NAMES = {"n": "input_size", "f": "kernel_size", "s": "stride", "p": "padding", "d": "dilation"}
-
-
-def run_js(expression: str, given) -> object:
-    """The value of `expression` in a module that has the explorer's functions, and `given`."""
-    code = (
-        f"const given = {json.dumps(given)};\n{SCRIPT}\nconsole.log(JSON.stringify({expression}));"
-    )
-    done = subprocess.run(
-        ["node", "--input-type=module", "-"],
-        input=code,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def settings_of_all_sliders() -> list[dict]:

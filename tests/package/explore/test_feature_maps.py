@@ -4,7 +4,7 @@ import base64
 import doctest
 import io
 import json
-import subprocess
+from functools import partial
 from xml.etree import ElementTree
 
 import numpy as np
@@ -17,21 +17,12 @@ from labnotes.convnets import ReceptiveField, nin_small, receptive_field_of
 from labnotes.explore import feature_maps
 from labnotes.explore.feature_maps import FeatureMapExplorer, Maps, quantised, read_maps
 
+from .node import inside
+
 SCRIPT = FeatureMapExplorer._esm
+run_js = partial(inside, str(SCRIPT))
 CLASSES = [f"class {i}" for i in range(10)]
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-def run_js(expression: str, given) -> object:
-    """The value of `expression` in a module that has the explorer's functions, and `given`."""
-    code = (
-        f"const given = {json.dumps(given)};\n{SCRIPT}\nconsole.log(JSON.stringify({expression}));"
-    )
-    done = subprocess.run(
-        ["node", "--input-type=module"], input=code, capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")

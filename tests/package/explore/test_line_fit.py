@@ -1,9 +1,8 @@
 """The line explorer: its JavaScript gives the package's numbers, its picture shows its state."""
 
-import json
 import random
 import re
-import subprocess
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,7 +14,10 @@ from labnotes.explore import line_fit as module
 from labnotes.explore.line_fit import BIASES, LOSSES, WEIGHTS, LineFitExplorer
 from labnotes.plot import VERMILION
 
+from .node import imported
+
 SCRIPT = Path(module.__file__).with_name("line_fit.js")
+run_js = partial(imported, SCRIPT)
 
 
 def states():
@@ -32,23 +34,6 @@ def states():
             "loss": draw.choice(list(LOSSES)), "learning_rate": 10 ** draw.uniform(-2, 0),
         })  # fmt: skip
     return [LineFitExplorer(**traits) for traits in table]
-
-
-def run_js(body, data):
-    """What `body`, JavaScript that sees the module as `m` and `data`, prints as JSON."""
-    program = f"""
-      import * as m from {json.dumps(SCRIPT.as_uri())};
-      let text = "";
-      for await (const chunk of process.stdin) text += chunk;
-      const data = JSON.parse(text);
-      {body}
-    """
-    done = subprocess.run(
-        ["node", "--input-type=module", "-e", program],
-        input=json.dumps(data), capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def described(explorer):

@@ -1,10 +1,8 @@
 """The normalization explorer: its JavaScript gives the package's numbers, its picture its state."""
 
 import doctest
-import json
 import random
 import re
-import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,6 +12,8 @@ import traitlets
 
 from labnotes.explore import normalization_axes as module
 from labnotes.explore.normalization_axes import KINDS, NormalizationAxesExplorer
+
+from .node import imported
 
 SCRIPT = Path(module.__file__).with_name("normalization_axes.js")
 SHOWN = ("block kind groups training unit sample scale running_mean running_var eps").split()
@@ -42,20 +42,8 @@ def states() -> list[NormalizationAxesExplorer]:
     return [NormalizationAxesExplorer(**traits) for traits in table]
 
 
-def run_js(body: str, data) -> object:
-    program = f"""
-      import * as m from {json.dumps(SCRIPT.as_uri())};
-      let text = "";
-      for await (const chunk of process.stdin) text += chunk;
-      const data = JSON.parse(text);
-      console.log(JSON.stringify({body}));
-    """
-    done = subprocess.run(
-        ["node", "--input-type=module", "-e", program],
-        input=json.dumps(data), capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+def run_js(expression: str, data) -> object:
+    return imported(SCRIPT, f"console.log(JSON.stringify({expression}));", data)
 
 
 def shown(explorer) -> dict:

@@ -1,9 +1,7 @@
 """The explorer's JavaScript computes what the package computes; its picture shows it."""
 
-import json
 import random
 import re
-import subprocess
 from dataclasses import asdict
 from xml.etree import ElementTree
 
@@ -11,6 +9,8 @@ import pytest
 
 from labnotes.convnets import Layer, ReceptiveField, output_size, path_counts, receptive_field
 from labnotes.explore.receptive_field import ReceptiveFieldExplorer
+
+from .node import inside
 
 SCRIPT = ReceptiveFieldExplorer._esm
 
@@ -20,16 +20,7 @@ def source() -> str:
 
 
 def run_js(expression: str, given) -> object:
-    """The value of `expression` in a module that has the explorer's functions, and `given`."""
-    code = (
-        f"const given = {json.dumps(given)};\n{source()}\n"
-        f"console.log(JSON.stringify({expression}));"
-    )
-    done = subprocess.run(
-        ["node", "--input-type=module", "-e", code], capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return inside(source(), expression, given)
 
 
 def random_cases(number: int) -> list[dict]:

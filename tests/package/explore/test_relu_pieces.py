@@ -1,8 +1,7 @@
 """The explorer of straight pieces: its JavaScript gives the package's numbers, its picture its state."""
 
-import json
 import random
-import subprocess
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,7 +22,10 @@ from labnotes.explore.relu_pieces import (
     grid,
 )
 
+from .node import imported
+
 SCRIPT = Path(module.__file__).with_name("relu_pieces.js")
+run_js = partial(imported, SCRIPT)
 
 
 def states():
@@ -35,23 +37,6 @@ def states():
         places = draw.sample(range(-29, 30), draw.randint(0, 9))
         table.append((draw.choice(list(CURVES)), [-3.0, *sorted(p / 10 for p in places)]))
     return table
-
-
-def run_js(body, data):
-    """What `body`, JavaScript that sees the module as `m` and `data`, prints as JSON."""
-    program = f"""
-      import * as m from {json.dumps(SCRIPT.as_uri())};
-      let text = "";
-      for await (const chunk of process.stdin) text += chunk;
-      const data = JSON.parse(text);
-      {body}
-    """
-    done = subprocess.run(
-        ["node", "--input-type=module", "-e", program],
-        input=json.dumps(data), capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def test_javascript_gives_pythons_curve_slopes_and_error():

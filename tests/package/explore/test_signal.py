@@ -1,8 +1,7 @@
 """The signal explorer: its JavaScript gives the package's numbers, its picture shows its state."""
 
-import json
 import math
-import subprocess
+from functools import partial
 from xml.etree import ElementTree
 
 import pytest
@@ -12,7 +11,10 @@ import traitlets
 from labnotes.explore.signal import SignalExplorer, normals
 from labnotes.foundations.stability import ACTIVATIONS, mean_squares
 
+from .node import inside
+
 SCRIPT = str(SignalExplorer._esm)
+run_js = partial(inside, SCRIPT)
 STATES = [
     {"activation": name, "gain": gain, "depth": depth, "width": width, "seed": seed}
     for seed, (name, gain, depth, width) in enumerate(
@@ -22,18 +24,6 @@ STATES = [
         + [("sigmoid", 0.1, 40, 8), ("identity", 2.0, 2, 4)]
     )
 ]
-
-
-def run_js(expression: str, given) -> object:
-    """The value of `expression` in a module that has the explorer's functions, and `given`."""
-    code = (
-        f"const given = {json.dumps(given)};\n{SCRIPT}\nconsole.log(JSON.stringify({expression}));"
-    )
-    done = subprocess.run(
-        ["node", "--input-type=module", "-e", code], capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def test_the_script_draws_the_packages_random_numbers_and_they_are_normal():

@@ -1,9 +1,8 @@
 """The softmax explorer: its JavaScript gives the package's numbers, its picture shows its state."""
 
-import json
 import math
 import random
-import subprocess
+from functools import partial
 from xml.etree import ElementTree
 
 import pytest
@@ -12,20 +11,11 @@ import traitlets
 
 from labnotes.explore.softmax import LOSSES, SoftmaxExplorer, judge
 
+from .node import inside
+
 SCRIPT = str(SoftmaxExplorer._esm)
+run_js = partial(inside, SCRIPT)
 SHOWN = ("logits", "label", "temperature", "loss")
-
-
-def run_js(expression: str, given) -> object:
-    """The value of `expression` in a module that has the explorer's functions, and `given`."""
-    code = (
-        f"const given = {json.dumps(given)};\n{SCRIPT}\nconsole.log(JSON.stringify({expression}));"
-    )
-    done = subprocess.run(
-        ["node", "--input-type=module", "-e", code], capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def states() -> list[dict]:
