@@ -28,6 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -103,19 +104,39 @@ class Clock:
         return sum(u.ru_utime + u.ru_stime for u in used)
 
 
-def train_with_d2l(name: str, work: Work, seed: int, folder: Path) -> tuple[nn.Module, dict]:
-    """d2l's Trainer, its data pipeline with its four workers, its SGD; and the time of it."""
-    os.chdir(folder / "run")  # d2l reads ../data
+def quiet_d2l():
+    """d2l's torch module, which draws into no window."""
     import matplotlib
 
     matplotlib.use("Agg")
     from d2l import torch as d2l
+
+    return d2l
+
+
+def classifier(d2l, net: nn.Module, rate: float):
+    """A network as d2l's Trainer takes it."""
 
     class Wrapped(d2l.Classifier):
         def __init__(self, net, lr):
             super().__init__()
             self.save_hyperparameters(ignore=["net"])
             self.net = net
+
+    return Wrapped(net, rate)
+
+
+def trained_by_d2l(d2l, model, data, epochs: int) -> nn.Module:
+    """The network of one of d2l's models after so many epochs, without the live plot."""
+    model.board.display = False
+    d2l.Trainer(max_epochs=epochs).fit(model, data)
+    return model.net
+
+
+def train_with_d2l(name: str, work: Work, seed: int, folder: Path) -> tuple[nn.Module, dict]:
+    """d2l's Trainer, its data pipeline with its four workers, its SGD; and the time of it."""
+    os.chdir(folder / "run")  # d2l reads ../data
+    d2l = quiet_d2l()
 
     def part(data, count):
         return data if count >= len(data) else torch.utils.data.Subset(data, range(count))
@@ -128,10 +149,8 @@ def train_with_d2l(name: str, work: Work, seed: int, folder: Path) -> tuple[nn.M
         model = d2l.LeNet(lr=work.rate)
         model.apply_init([next(iter(data.get_dataloader(True)))[0]], d2l.init_cnn)
     else:
-        model = Wrapped(network(name), work.rate)
-    model.board.display = False
-    d2l.Trainer(max_epochs=work.epochs).fit(model, data)
-    return model.net, clock.read()
+        model = classifier(d2l, network(name), work.rate)
+    return trained_by_d2l(d2l, model, data, work.epochs), clock.read()
 
 
 def train_with_ours(name: str, work: Work, seed: int, same: bool) -> tuple[nn.Module, dict]:
@@ -209,28 +228,38 @@ def unpacked_data(folder: Path) -> None:
         (raw / Path(name).stem).write_bytes(gzip.decompress(path.read_bytes()))
 
 
-def in_a_process(name: str, side: str, work: Work, seed: int, folder: Path) -> dict:
-    command = [sys.executable, __file__, "--one", name, side, json.dumps(asdict(work))]
+def in_a_process(script: str, *arguments) -> dict:
+    """What ``script --one ...`` prints last."""
     done = subprocess.run(
-        [*command, str(seed), str(folder)], stdout=subprocess.PIPE, text=True, check=True,
-        env=os.environ | {"PYTHONWARNINGS": "ignore"},
+        [sys.executable, script, "--one", *map(str, arguments)], stdout=subprocess.PIPE, text=True,
+        check=True, env=os.environ | {"PYTHONWARNINGS": "ignore"},
     )  # fmt: skip
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def compare(name: str, work: Work, sides: tuple[str, ...], repeats: int, folder: Path) -> dict:
+def in_turns(
+    name: str, sides: tuple[str, ...], repeats: int, run: Callable[[str, int], dict]
+) -> dict:
+    """The machine, and of each side what ``run(side, seed)`` gives: all runs and their medians."""
     about, runs = machine(), {side: [] for side in sides}
     for seed in range(repeats):
         for side in sides if seed % 2 == 0 else sides[::-1]:
-            runs[side].append(in_a_process(name, side, work, seed, folder))
+            runs[side].append(run(side, seed))
             print(f"  {name}, {side}, {seed}: {runs[side][-1]}", file=sys.stderr, flush=True)
     medians = {
         side: {key: statistics.median(run[key] for run in found) for key in found[0]}
         for side, found in runs.items()
     }
-    return {
-        "network": name, "work": asdict(work), "machine": about, "medians": medians, "runs": runs,
-    }  # fmt: skip
+    return {"machine": about, "medians": medians, "runs": runs}
+
+
+def compare(name: str, work: Work, sides: tuple[str, ...], repeats: int, folder: Path) -> dict:
+    told = json.dumps(asdict(work))
+    found = in_turns(
+        name, sides, repeats,
+        lambda side, seed: in_a_process(__file__, name, side, told, seed, folder),
+    )  # fmt: skip
+    return {"network": name, "work": asdict(work)} | found
 
 
 def show(result: dict) -> None:

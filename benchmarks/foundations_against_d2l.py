@@ -15,7 +15,6 @@ import importlib
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -25,7 +24,15 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from against_d2l import Clock, machine, unpacked_data
+from against_d2l import (
+    Clock,
+    classifier,
+    in_a_process,
+    in_turns,
+    quiet_d2l,
+    trained_by_d2l,
+    unpacked_data,
+)
 from torch import nn
 
 from labnotes.files import replacing
@@ -52,21 +59,6 @@ CLASSIFIERS = {
 }
 
 
-def quiet_d2l():
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from d2l import torch as d2l
-
-    return d2l
-
-
-def trained_by_d2l(d2l, model, data, epochs: int):
-    model.board.display = False
-    d2l.Trainer(max_epochs=epochs).fit(model, data)
-    return model
-
-
 def ours(model, train, valid, *, epochs: int, rate: float, loss, decay: float = 0.0) -> nn.Module:
     """The same recipe with labnotes.train.fit; `decay` shrinks the weights and not the biases."""
     from labnotes.train import fit
@@ -88,15 +80,8 @@ def classify(name: str, epochs: int, side: str, seed: int, clock: Clock) -> tupl
 
     if side == "d2l":
         d2l = quiet_d2l()
-
-        class Wrapped(d2l.Classifier):
-            def __init__(self, net, lr):
-                super().__init__()
-                self.save_hyperparameters(ignore=["net"])
-                self.net = net
-
         data = d2l.FashionMNIST(batch_size=BATCH)
-        net = trained_by_d2l(d2l, Wrapped(CLASSIFIERS[name](), 0.1), data, epochs).net
+        net = trained_by_d2l(d2l, classifier(d2l, CLASSIFIERS[name](), 0.1), data, epochs)
     else:
         data = fashion_mnist()
         train = Batches(data.train.images, data.train.labels, BATCH, seed=seed)
@@ -114,7 +99,7 @@ def line(side: str, seed: int, clock: Clock) -> tuple[dict, float]:
     truth = torch.tensor([2, -3.4])
     data = d2l.SyntheticRegressionData(w=truth, b=4.2)
     if side == "d2l":
-        net = trained_by_d2l(d2l, d2l.LinearRegression(lr=0.03), data, 3).net
+        net = trained_by_d2l(d2l, d2l.LinearRegression(lr=0.03), data, 3)
     else:
         net = linear(data.X, data.y, 1000, 32, epochs=3, rate=0.03, std=0.01, loss=F.mse_loss)
     return clock.read(), (net.weight.detach().flatten() - truth).abs().max().item()
@@ -141,7 +126,7 @@ def decay(side: str, seed: int, clock: Clock) -> tuple[dict, float]:
                 groups = [{"params": weight, "weight_decay": 3.0}, {"params": bias}]
                 return torch.optim.SGD(groups, lr=self.lr)
 
-        net = trained_by_d2l(d2l, WeightDecay(lr=0.01), Data(5), 10).net
+        net = trained_by_d2l(d2l, WeightDecay(lr=0.01), Data(5), 10)
     else:
         net = linear(x, y, 20, 5, epochs=10, rate=0.01, std=0.01, loss=F.mse_loss, decay=3.0)
     times = clock.read()
@@ -195,7 +180,7 @@ def fold_by_d2l(x, y, held) -> nn.Module:
             rows = ~held if train else held
             return self.get_tensorloader((x[rows], y[rows]), train)
 
-    return trained_by_d2l(d2l, d2l.LinearRegression(lr=0.01), Fold(64), 10).net
+    return trained_by_d2l(d2l, d2l.LinearRegression(lr=0.01), Fold(64), 10)
 
 
 def house_table(data) -> tuple[torch.Tensor, torch.Tensor]:
@@ -232,28 +217,12 @@ def one_run(name: str, side: str, seed: int, epochs: int, folder: Path) -> dict:
     return times | {"metric": metric}
 
 
-def in_a_process(*arguments) -> dict:
-    done = subprocess.run(
-        [sys.executable, __file__, "--one", *map(str, arguments)], stdout=subprocess.PIPE,
-        text=True, check=True, env=os.environ | {"PYTHONWARNINGS": "ignore"},
-    )  # fmt: skip
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def compare(name: str, repeats: int, epochs: int, folder: Path) -> dict:
-    about, runs = machine(), {side: [] for side in SIDES}
-    for seed in range(repeats):
-        for side in SIDES if seed % 2 == 0 else SIDES[::-1]:
-            runs[side].append(in_a_process(name, side, seed, epochs, folder))
-            print(f"  {name}, {side}, {seed}: {runs[side][-1]}", file=sys.stderr, flush=True)
-    medians = {
-        side: {key: statistics.median(run[key] for run in found) for key in found[0]}
-        for side, found in runs.items()
-    }
-    return {
-        "task": name, "metric": tasks(epochs)[name][1], "epochs with images": epochs,
-        "machine": about, "medians": medians, "runs": runs,
-    }  # fmt: skip
+    found = in_turns(
+        name, SIDES, repeats,
+        lambda side, seed: in_a_process(__file__, name, side, seed, epochs, folder),
+    )  # fmt: skip
+    return {"task": name, "metric": tasks(epochs)[name][1], "epochs with images": epochs} | found
 
 
 def show(result: dict) -> None:
