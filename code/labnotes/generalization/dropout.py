@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from labnotes.generalization.checks import check_table
+
 
 def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     """Set each number to 0 with probability `p`, and divide the others by ``1 - p``.
@@ -156,7 +158,7 @@ def expected_dropout_fit(inputs: Tensor, targets: Tensor, p: float) -> Tensor:
     Srivastava et al. 2014, section 9.1.
     """
     _check_probability(p)
-    _check_table(inputs, targets)
+    check_table(inputs, targets)
     gram = inputs.T @ inputs  # (columns, columns)
     penalty = p / (1 - p) * torch.diag(gram.diagonal())
     return torch.linalg.solve(gram + penalty, inputs.T @ targets)
@@ -170,16 +172,3 @@ def _check_probability(p: float) -> None:
 def _check_passes(passes: int) -> None:
     if not isinstance(passes, int) or isinstance(passes, bool) or passes < 1:
         raise ValueError(f"passes is {passes!r}: give a whole number of at least 1")
-
-
-def _check_table(inputs: Tensor, targets: Tensor) -> None:
-    if inputs.dim() != 2 or not inputs.is_floating_point():
-        raise ValueError(
-            f"inputs have shape {tuple(inputs.shape)} and type {inputs.dtype}: give floating point "
-            "numbers (rows, columns)"
-        )
-    if targets.shape != inputs.shape[:1]:
-        raise ValueError(
-            f"targets have shape {tuple(targets.shape)}, inputs {tuple(inputs.shape)}: give one "
-            "target for each row, (rows,)"
-        )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from labnotes.generalization.checks import check_inputs, check_table
+
 
 @torch.no_grad()
 def decayed_step(parameters: Iterable[Tensor], lr: float, weight_decay: float) -> None:
@@ -91,7 +93,8 @@ def ridge(inputs: Tensor, targets: Tensor, penalty: float) -> LinearModel:
     equation 2.1; Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 2nd
     edition, equation 3.47.
     """
-    _check_data(inputs, targets, penalty)
+    check_table(inputs, targets)
+    _check_penalty(penalty)
     middle, mean = inputs.mean(0), targets.mean()
     u, s, vt = torch.linalg.svd(inputs - middle, full_matrices=False)  # s: (k,), k <= rows, columns
     kept = s > s.max() * max(inputs.shape) * torch.finfo(s.dtype).eps  # the others are 0, rounded
@@ -123,7 +126,8 @@ def effective_parameters(inputs: Tensor, penalty: float) -> float:
     Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 2nd edition,
     equation 3.50, "effective degrees of freedom".
     """
-    _check_data(inputs, inputs[:, 0] if inputs.dim() == 2 else inputs, penalty)
+    check_inputs(inputs)
+    _check_penalty(penalty)
     s = torch.linalg.svdvals(inputs - inputs.mean(0))
     s = s[s > s.max() * max(inputs.shape) * torch.finfo(s.dtype).eps]
     return float((s**2 / (s**2 + len(inputs) * penalty)).sum())
@@ -136,16 +140,6 @@ def _check_step(lr: float, weight_decay: float) -> None:
         raise ValueError(f"weight_decay is {weight_decay}: give 0 or more")
 
 
-def _check_data(inputs: Tensor, targets: Tensor, penalty: float) -> None:
-    if inputs.dim() != 2 or not inputs.is_floating_point() or not inputs.numel():
-        raise ValueError(
-            f"inputs have shape {tuple(inputs.shape)} and type {inputs.dtype}: give floating point "
-            "numbers (rows, columns)"
-        )
-    if targets.shape != inputs.shape[:1]:
-        raise ValueError(
-            f"targets have shape {tuple(targets.shape)}, inputs {tuple(inputs.shape)}: give one "
-            "target for each row, (rows,)"
-        )
+def _check_penalty(penalty: float) -> None:
     if not penalty >= 0:
         raise ValueError(f"penalty is {penalty}: give 0 or more")
