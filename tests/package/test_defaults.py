@@ -107,6 +107,8 @@ PAPERS = [
     (schedules.constant, {"warmup": 0}),
     (schedules.cosine, {"warmup": 0, "floor": 0.0}),
     (schedules.one_cycle, {"rise": 0.3, "start": 1 / 25, "end": 4e-6}),
+    # Hägele et al. (2024), section 3: a fall over the last 20% does as well as a cosine
+    (schedules.warmup_stable_decay, {"warmup": 0, "decay": 0.2, "floor": 0.0}),
 ]  # fmt: skip
 
 
