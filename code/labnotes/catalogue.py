@@ -12,7 +12,7 @@ from torch import nn
 from labnotes import convnets, foundations
 from labnotes.convnets.cost import Cost, cost
 
-#: Parts whose builders are found by themselves: functions that take ``num_classes``.
+#: Parts whose builders are found by themselves: functions of ``num_classes`` and ``in_channels``.
 PARTS = (convnets,)
 #: Pixels along a side of the image, where :func:`_side` does not find what a network is made for.
 SIDES = {"lenet5": 32}
@@ -44,8 +44,8 @@ class Entry:
 def catalogue() -> list[Entry]:
     """Every network of the book in its default form.
 
-    Nothing is listed by hand that the package can be asked: whatever builds a network for
-    ``num_classes`` is in. Networks are built on torch's meta device and never run on numbers.
+    Nothing is listed by hand that the package can be asked: whatever builds a network
+    from ``num_classes`` and ``in_channels`` is in. Networks are built on torch's meta device and never run on numbers.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def _builders() -> Iterator[Row]:
             if not inspect.isfunction(function):
                 continue
             options = inspect.signature(function).parameters
-            if "num_classes" in options:
+            if {"num_classes", "in_channels"} <= set(options):
                 side = SIDES.get(name) or _side(options)
                 image = (options["in_channels"].default, side, side)
                 where = function.__module__.removeprefix("labnotes.").replace(".", "/")

@@ -31,6 +31,7 @@ LAYERS = {
     "generalization.Dropout",
     "normalization.BatchNorm", "normalization.GroupNorm", "normalization.InstanceNorm",
     "normalization.LayerNorm",
+    "sequence.GRU", "sequence.LSTM", "sequence.RNN",
 }  # fmt: skip
 
 
@@ -50,7 +51,7 @@ def test_every_builder_of_every_part_is_in_the_catalogue():
         said(part, name)
         for part, name in NAMES
         if inspect.isfunction(function := getattr(part, name))
-        and "num_classes" in inspect.signature(function).parameters
+        and {"num_classes", "in_channels"} <= set(inspect.signature(function).parameters)
     }
     assert len(builders) > 25 and builders <= set(ENTRIES)
 
