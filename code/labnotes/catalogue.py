@@ -44,8 +44,9 @@ class Entry:
 def catalogue() -> list[Entry]:
     """Every network of the book in its default form.
 
-    Nothing is listed by hand that the package can be asked: whatever builds a network
-    from ``num_classes`` and ``in_channels`` is in. Networks are built on torch's meta device and never run on numbers.
+    Nothing is listed by hand that the package can be asked: whatever builds a network from
+    ``num_classes`` and ``in_channels`` is in. Networks are built on torch's meta device and never
+    run on numbers.
 
     Returns
     -------
