@@ -4,6 +4,9 @@ from labnotes.lazy import lazy
 
 __all__ = lazy(__name__, {
     "dropout": ["Dropout", "dropout", "dropping", "expected_dropout_fit", "monte_carlo"],
+    "model_selection": [
+        "Diagnosis", "Losses", "diagnose", "minimum_norm", "polynomial_features",
+    ],
     "tabular": ["TableEncoder", "k_fold", "log_rmse"],
     "weight_decay": ["LinearModel", "decayed_step", "effective_parameters", "ridge"],
 })  # fmt: skip
