@@ -1,4 +1,4 @@
-"""The curve explorer: how far can one trust a polynomial through a few noisy points?"""
+"""The curve explorer: a polynomial through noisy points, and its error on fresh ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 import traitlets
 from torch import Tensor
 
-from labnotes.explore.base import Explorer, with_pointer
+from labnotes.explore.base import Explorer, with_shared
 from labnotes.generalization.model_selection import polynomial_features
 from labnotes.generalization.weight_decay import LinearModel, ridge
 from labnotes.plot import BLUE, GREY, INK, VERMILION
@@ -80,7 +80,7 @@ class FitCurveExplorer(Explorer):
         If the penalty is none of the list.
     """
 
-    _esm = with_pointer(HERE / "fit_curve.js")
+    _esm = with_shared(HERE / "fit_curve.js")
     _css = HERE / "fit_curve.css"
 
     degree = traitlets.Int(9, min=1, max=DEGREES).tag(sync=True)

@@ -76,20 +76,6 @@ export function summary(all, degree, points, penalty, noise) {
   return `Error ${said(now.train)} on these points, ${said(now.fresh)} on fresh ones; the noise alone makes ${said(noise)}.${through} ${word}`;
 }
 
-const SVG = "http://www.w3.org/2000/svg";
-const DRAWN = new Set(["svg", "path", "rect", "text", "g", "title", "clipPath"]);
-function h(tag, attributes = {}, ...children) {
-  const e = DRAWN.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) e.addEventListener(key.slice(2), value);
-    else if (value != null && value !== false) e.setAttribute(key, value === true ? "" : value);
-  }
-  // JupyterLab takes the arrow keys of a control that does not say so itself.
-  if (["input", "button"].includes(tag)) e.dataset.lmSuppressShortcuts = "true";
-  e.append(...children);
-  return e;
-}
-
 const WIDE = 330, HIGH = 168, LEFT = 34, RIGHT = 8, TOP = 8, BOTTOM = 22; // a panel in its own pixels
 const across = (part) => LEFT + (WIDE - LEFT - RIGHT) * part;
 const up = (part) => HIGH - BOTTOM - (HIGH - TOP - BOTTOM) * part;
