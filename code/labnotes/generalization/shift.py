@@ -92,10 +92,7 @@ def joint_confusion(labels: Tensor, guesses: Tensor, classes: int) -> Tensor:
     ValueError
         If shapes differ, there is no row, or a number is no class.
     """
-    for name, value in (("labels", labels), ("guesses", guesses)):
-        _check_classes(name, value, classes)
-    if labels.shape != guesses.shape:
-        raise ValueError(f"{len(labels)} labels, {len(guesses)} guesses: give one of each a row")
+    _check_pairs(labels, guesses, classes)
     counts = torch.bincount(labels * classes + guesses, minlength=classes**2)
     return counts.view(classes, classes).double() / len(labels)
 
@@ -186,7 +183,7 @@ def softmax_regression(
     nn.init.zeros_(model.bias)
     share = weights / weights.sum()  # (rows,)
     optimizer = torch.optim.LBFGS(
-        model.parameters(), max_iter=steps, tolerance_grad=1e-6, line_search_fn="strong_wolfe"
+        model.parameters(), max_iter=steps, tolerance_grad=1e-7, line_search_fn="strong_wolfe"
     )
 
     def loss():
@@ -234,6 +231,13 @@ def _check_classes(name: str, value: Tensor, classes: int) -> None:
         raise ValueError(
             f"{name} from {value.min()} to {value.max()}: give numbers from 0 to {classes - 1}"
         )
+
+
+def _check_pairs(labels: Tensor, guesses: Tensor, classes: int) -> None:
+    for name, value in (("labels", labels), ("guesses", guesses)):
+        _check_classes(name, value, classes)
+    if labels.shape != guesses.shape:
+        raise ValueError(f"{len(labels)} labels, {len(guesses)} guesses: give one of each a row")
 
 
 def _check_confusion(confusion: Tensor, guessed: Tensor) -> None:
