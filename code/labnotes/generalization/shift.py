@@ -32,8 +32,7 @@ def importance_weights(logits: Tensor, source_rows: int, target_rows: int) -> Te
     References
     ----------
     Bickel, Brückner and Scheffer, "Discriminative Learning for Differing Training and Test
-    Distributions", 2007; Sugiyama, Suzuki and Kanamori, "Density Ratio Estimation in Machine
-    Learning", 2012, section 4.2.
+    Distributions", 2007.
 
     Examples
     --------
@@ -64,7 +63,7 @@ def effective_sample_size(weights: Tensor) -> float:
 
     References
     ----------
-    Kish, "Survey Sampling", 1965, section 11.7.
+    Kish, "Survey Sampling", 1965.
     """
     _check_weights(weights, "weights")
     weights = weights.double() / weights.max()  # so that no square overflows
@@ -125,7 +124,7 @@ def label_shift_weights(confusion: Tensor, guessed: Tensor) -> Tensor:
     References
     ----------
     Lipton, Wang and Smola, "Detecting and Correcting for Label Shift with Black Box Predictors",
-    2018, section 4. The paper's matrix is the transpose of this one.
+    2018. The paper's matrix is the transpose of this one.
     """
     _check_confusion(confusion, guessed)
     return torch.linalg.solve(confusion.double().T, guessed.double())
@@ -174,7 +173,7 @@ def softmax_regression(
     References
     ----------
     Shimodaira, "Improving predictive inference under covariate shift by weighting the
-    log-likelihood function", 2000, equation 1.3.
+    log-likelihood function", 2000.
     """
     weights = inputs.new_ones(len(inputs)) if weights is None else weights.to(inputs.dtype)
     _check_fit(inputs, labels, classes, weights, penalty)

@@ -137,6 +137,13 @@ def test_a_fit_is_that_of_scikit_learn(classes, penalty, weighted):
     assert torch.allclose(ours(x).softmax(1), expected, atol=2e-4)
 
 
+def test_the_penalty_is_a_thousandth_unless_told_otherwise():
+    x, y = drawn(60, 4, 3)
+    theirs = LogisticRegression(C=1 / (1e-3 * 60), tol=1e-8, max_iter=1000).fit(x, y)
+    expected = torch.tensor(theirs.predict_proba(x))
+    assert torch.allclose(softmax_regression(x, y, 3)(x).softmax(1), expected, atol=1e-3)
+
+
 def test_a_whole_weight_is_so_many_copies_of_the_row_and_zero_leaves_it_out():
     x, y = drawn(12, 3, 3)
     times = torch.tensor([0, 1, 2, 3] * 3)
@@ -161,6 +168,7 @@ def test_the_slope_of_the_weighted_loss_is_zero_at_the_solution():
 
 ONES = torch.ones(4)
 TWO = torch.tensor([[0.5, 0.0], [0.1, 0.4]])
+NEARLY = torch.tensor([[0.25, 0.25], [0.25, 0.25 + 1e-13]], dtype=torch.float64)
 
 
 @pytest.mark.parametrize(
@@ -184,6 +192,7 @@ TWO = torch.tensor([[0.5, 0.0], [0.1, 0.4]])
         (lambda: label_shift_weights(TWO * 10, ONES[:2] / 2), "confusion sums to 10"),
         (lambda: label_shift_weights(TWO, ONES[:2]), "guessed sums to 2"),
         (lambda: label_shift_weights(ONES.view(2, 2) / 4, ONES[:2] / 2), "no inverse"),
+        (lambda: label_shift_weights(NEARLY, ONES[:2] / 2), "no inverse"),
         (lambda: softmax_regression(ONES, ONES.long(), 2), r"inputs have shape \(4,\)"),
         (lambda: softmax_regression(ONES[:, None], ONES.long() * 2, 2), "labels from 2"),
         (lambda: softmax_regression(ONES[:, None], ONES[:3].long(), 2), "4 rows .* 3 labels"),
