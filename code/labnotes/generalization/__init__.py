@@ -7,6 +7,10 @@ __all__ = lazy(__name__, {
     "model_selection": [
         "Diagnosis", "Losses", "diagnose", "minimum_norm", "polynomial_features",
     ],
+    "shift": [
+        "effective_sample_size", "importance_weights", "joint_confusion", "label_shift_weights",
+        "softmax_regression",
+    ],
     "tabular": ["TableEncoder", "k_fold", "log_rmse"],
     "weight_decay": ["LinearModel", "decayed_step", "effective_parameters", "ridge"],
 })  # fmt: skip
