@@ -113,9 +113,8 @@ def barrier(losses: Tensor) -> float:
 
     References
     ----------
-    Frankle et al., "Linear Mode Connectivity and the Lottery Ticket Hypothesis", 2020, section 2;
     Entezari et al., "The Role of Permutation Invariance in Linear Mode Connectivity of Neural
-    Networks", 2022, definition 2.1, which takes the line between the ends as we do.
+    Networks", 2022, section 1.
 
     Examples
     --------
