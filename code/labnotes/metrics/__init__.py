@@ -8,5 +8,11 @@ __all__ = lazy(__name__, {
         "closest_length", "corpus_bleu", "ngrams",
     ],
     "classification": ["accuracy"],
+    "detection": [
+        "MeanAveragePrecision", "average_precision", "mean_average_precision", "precision_recall",
+    ],
+    "generation": ["frechet_distance", "inception_score"],
+    "language": ["perplexity"],
     "paired": ["McNemar", "mcnemar", "paired_bootstrap"],
+    "segmentation": ["class_iou", "confusion_matrix", "dice", "mean_iou", "pixel_accuracy"],
 })  # fmt: skip
