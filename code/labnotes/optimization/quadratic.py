@@ -72,13 +72,7 @@ def largest_stable_rate(curvatures: Tensor) -> float:
     >>> largest_stable_rate(torch.tensor([1.0, 8.0]))
     0.25
     """
-    _check_axes(curvatures, curvatures)
-    if not (curvatures >= 0).all() or not curvatures.max() > 0:
-        raise ValueError(
-            f"curvatures reach from {curvatures.min():g} to {curvatures.max():g}: give none below "
-            "0 and one above it; where a loss curves downwards no rate is stable, and on a level "
-            "one every rate is"
-        )
+    _check_bowl(curvatures)
     return 2 / curvatures.max().item()
 
 
@@ -92,6 +86,16 @@ def _check_axes(curvatures: Tensor, start: Tensor) -> None:
         raise ValueError(
             f"start has shape {tuple(start.shape)}, curvatures {tuple(curvatures.shape)}: give one "
             "number for each axis"
+        )
+
+
+def _check_bowl(curvatures: Tensor) -> None:
+    _check_axes(curvatures, curvatures)
+    if not (curvatures >= 0).all() or not curvatures.max() > 0:
+        raise ValueError(
+            f"curvatures reach from {curvatures.min():g} to {curvatures.max():g}: give none below "
+            "0 and one above it; where a loss curves downwards no rate is stable, and on a level "
+            "one every rate is"
         )
 
 
