@@ -14,7 +14,7 @@ import torch
 import traitlets
 from torch import Tensor
 
-from labnotes.explore.base import Explorer, with_pointer
+from labnotes.explore.base import Explorer, with_shared
 from labnotes.optim import SGD, Adagrad, Adam, RMSprop
 from labnotes.plot import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILION
 
@@ -87,7 +87,7 @@ class OptimizersExplorer(Explorer):
         If an optimizer is unknown, or `start` lies outside of the map.
     """
 
-    _esm = with_pointer(HERE / "optimizers.js")
+    _esm = with_shared(HERE / "optimizers.js")
     _css = HERE / "optimizers.css"
 
     surface = traitlets.Enum(list(SURFACES), "ravine").tag(sync=True)

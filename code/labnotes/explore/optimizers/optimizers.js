@@ -92,20 +92,6 @@ export function outcome(name, path) {
   return said(now);
 }
 
-const SVG = "http://www.w3.org/2000/svg";
-const DRAWN = new Set(["svg", "path", "circle", "rect", "g", "title", "clipPath"]);
-function h(tag, attributes = {}, ...children) {
-  const e = DRAWN.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) e.addEventListener(key.slice(2), value);
-    else if (value != null && value !== false) e.setAttribute(key, value === true ? "" : value);
-  }
-  // JupyterLab takes the arrow keys of a control that does not say so itself.
-  if (["input", "select", "button"].includes(tag)) e.dataset.lmSuppressShortcuts = "true";
-  e.append(...children);
-  return e;
-}
-
 const WIDE = 360, HIGH = 180; // the map in its own pixels
 const DASHES = { sgd: null, momentum: null, nesterov: "6 3", adagrad: "2 3", rmsprop: "9 3 2 3", adam: null };
 const held = (value, most) => Math.min(Math.max(value, -most), most);
