@@ -16,12 +16,13 @@ from labnotes import (
     generalization,
     metrics,
     normalization,
+    optim,
     train,
 )
 
 PACKAGES = [
     attention, convnets, convnets.receptive_field, data, foundations, generalization, metrics,
-    normalization, train,
+    normalization, optim, train,
 ]  # fmt: skip
 PACKAGES[2] = sys.modules["labnotes.convnets.receptive_field"]  # the name is the function's too
 
