@@ -143,8 +143,10 @@ PEERS = [
     (convnets.InceptionAux, InceptionAux, {}),
     (convnets.ResNet, torchvision.models.ResNet, {}),
     (convnets.DenseNet, torchvision.models.DenseNet, {}),
-    *((getattr(optim, name), getattr(torch.optim, name), {})
-      for name in ("SGD", "Adagrad", "RMSprop", "Adam", "AdamW")),
+    *(
+        (getattr(optim, name), getattr(torch.optim, name), {})
+        for name in ("SGD", "Adagrad", "RMSprop", "Adam", "AdamW")
+    ),
     (schedules.step_decay, torch.optim.lr_scheduler.StepLR, {}),
     (schedules.cosine, torch.optim.lr_scheduler.CosineAnnealingLR, {"floor": "eta_min"}),
     (schedules.one_cycle, torch.optim.lr_scheduler.OneCycleLR, {"rise": "pct_start"}),
