@@ -41,7 +41,7 @@ class SGD(Optimizer):
 
     References
     ----------
-    Polyak, "Some methods of speeding up the convergence of iteration methods", 1964, equation 9.
+    Polyak, "Some methods of speeding up the convergence of iteration methods", 1964.
     Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep
     learning", 2013, equations 1 to 4 (there the velocity holds the learning rate).
     """

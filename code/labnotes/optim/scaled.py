@@ -40,7 +40,7 @@ class Adagrad(Optimizer):
     References
     ----------
     Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic
-    optimization", 2011, equation 1 with the diagonal of G.
+    optimization", 2011, equation 1.
     """
 
     def __init__(self, params, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0,
@@ -100,7 +100,7 @@ class RMSprop(Optimizer):
     References
     ----------
     Tieleman and Hinton, "Lecture 6.5, RMSprop", 2012. With momentum and centred: Graves,
-    "Generating sequences with recurrent neural networks", 2013, equations 38 to 45.
+    "Generating sequences with recurrent neural networks", 2013, equations 38 to 41.
     """
 
     def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0,
