@@ -122,7 +122,7 @@ function render({ model, el }) {
 
   const choose = (name, label, options, onchange) => {
     const select = h("select", { id: `${id}-${name}`, onchange: (e) => onchange(e.target.value) },
-      ...Object.entries(options).map(([value, word]) => h("option", { value }, word)));
+      ...options.map(([value, word]) => h("option", { value }, word)));
     return { select, row: h("p", { class: "opx-row" }, h("label", { for: select.id }, label), select) };
   };
   const slider = (name, label, min, max, step, oninput) => {
@@ -135,18 +135,19 @@ function render({ model, el }) {
     control.shown.textContent = words;
     control.input.setAttribute("aria-valuetext", words);
   };
-  const where = choose("surface", "Landscape", get("surfaces"), (name) => put({ surface: name, start: [...SURFACES[name].start] }));
+  const where = choose("surface", "Landscape", Object.keys(SURFACES).map((name) => [name, get("surfaces")[name]]), (name) => put({ surface: name, start: [...SURFACES[name].start] }));
   const steps = slider("steps", "Steps", 0, MOST, 1, (v) => put({ steps: v }));
   const rate = slider("rate", "Learning rate", -3, 0, 0.05, (v) => put({ learning_rate: +(10 ** v).toPrecision(2) }));
   const beta = slider("beta", "Beta", 0, 0.99, 0.01, (v) => put({ beta: v }));
   const from = ["x", "y"].map((axis, i) => slider(`start-${axis}`, `Start ${axis}`, -1, 1, 0.01,
     (v) => put({ start: get("start").map((p, k) => (k === i ? +(v * surface().reach[i]).toFixed(3) : p)) })));
-  const boxes = Object.entries(get("names")).map(([name, word]) => {
+  // In the order of the rules: the state of a page has its keys sorted.
+  const boxes = Object.keys(RULES).map((name) => {
     const box = h("input", { type: "checkbox", id: `${id}-is-${name}`, onchange: (e) => {
       const others = get("chosen").filter((other) => other !== name);
-      put({ chosen: Object.keys(get("names")).filter((n) => others.includes(n) || (n === name && e.target.checked)) });
+      put({ chosen: Object.keys(RULES).filter((n) => others.includes(n) || (n === name && e.target.checked)) });
     } });
-    return { name, box, label: h("label", { for: box.id }, box, key(name), word) };
+    return { name, box, label: h("label", { for: box.id }, box, key(name), get("names")[name]) };
   });
 
   function key(name) { // a short piece of an optimizer's line
@@ -182,9 +183,9 @@ function render({ model, el }) {
     }));
     begin.setAttribute("transform", `translate(${spot(start)})`);
     const first = `Loss at the start ${said(SURFACES[name].height(start))}; after ${get("steps")} step${get("steps") === 1 ? "" : "s"}:`;
-    text.replaceChildren(h("span", {}, `${first} `), ...(walks.length ? walks.map(([n, path], i) =>
-      h("span", { class: "opx-one" }, key(n), `${get("names")[n]} ${outcome(name, path)}${i + 1 < walks.length ? ", " : "."}`))
-      : [h("span", {}, "no optimizer is chosen.")]));
+    text.replaceChildren(`${first} `, ...(walks.length ? walks.flatMap(([n, path], i) => // a space: a line may end there
+      [h("span", { class: "opx-one" }, key(n), `${get("names")[n]} ${outcome(name, path)}${i + 1 < walks.length ? "," : "."}`), " "])
+      : ["no optimizer is chosen."]));
     title.textContent = `Contour lines of ${get("surfaces")[name]}, and the paths of ${walks.length} optimizers from ${start.map(said).join(", ")}`;
     where.select.value = name;
     show(steps, get("steps"), String(get("steps")));
