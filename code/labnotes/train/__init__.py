@@ -49,6 +49,7 @@ __all__ = lazy(__name__, {
     "history": ["History"],
     "measure": ["Mean", "accuracy", "evaluate", "supervised"],
     "progress": ["Progress"],
+    "range_test": ["RangeTest", "lr_range_test"],
     "recorded": ["RecordError", "record_weights", "recorded"],
-    "schedules": ["constant", "cosine", "one_cycle", "step_decay"],
+    "schedules": ["constant", "cosine", "one_cycle", "step_decay", "warmup_stable_decay"],
 })  # fmt: skip

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim import SGD, lr_scheduler
 
-from labnotes.train import constant, cosine, fit, one_cycle, step_decay
+from labnotes.train import constant, cosine, fit, one_cycle, step_decay, warmup_stable_decay
 
 
 def torch_factors(build, total, rate=0.4):
@@ -48,6 +48,45 @@ def test_warmup_is_torch_linear_rise_before_the_cosine(warmup, steps):
     assert ours(cosine(warmup=warmup), total) == pytest.approx(
         torch_factors(build, total), abs=1e-9
     )
+
+
+@pytest.mark.parametrize("warmup", [0, 1, 5, 40])
+def test_a_warmup_is_the_lambda_that_most_training_scripts_write(warmup):
+    def build(o):
+        return lr_scheduler.LambdaLR(o, lambda step: min(1.0, (step + 1) / (warmup + 1)))
+
+    assert ours(constant(warmup=warmup), 30) == pytest.approx(torch_factors(build, 30), abs=1e-12)
+
+
+@pytest.mark.parametrize(("warmup", "rises"), [(0, 0), (6, 6), (0.25, 15)])
+@pytest.mark.parametrize(("decay", "falls"), [(1, 1), (10, 10), (0.2, 12), (0.75, 45)])
+@pytest.mark.parametrize("floor", [0.0, 0.1])
+def test_warmup_stable_decay_is_three_torch_schedules_in_a_row(warmup, rises, decay, falls, floor):
+    total = 60
+
+    def build(o):
+        parts = [
+            lr_scheduler.LinearLR(o, start_factor=1 / (rises + 1), total_iters=rises),
+            lr_scheduler.ConstantLR(o, factor=1.0),
+            lr_scheduler.LinearLR(o, start_factor=1.0, end_factor=floor, total_iters=falls),
+        ][0 if rises else 1 :]
+        ends = [rises, total - falls][0 if rises else 1 :]
+        return lr_scheduler.SequentialLR(o, parts, milestones=ends)
+
+    schedule = warmup_stable_decay(warmup, decay, floor)
+    assert ours(schedule, total) == pytest.approx(torch_factors(build, total), abs=1e-9)
+
+
+def test_warmup_stable_decay_in_a_run_too_short_for_both_is_the_lower_of_the_two():
+    rise, fall = [0.2, 0.4, 0.6, 0.8, 1.0], [1.0, 0.8, 0.6, 0.4, 0.2]
+    low = [min(pair) for pair in zip(rise, fall)]
+    assert ours(warmup_stable_decay(warmup=4, decay=5), 5) == pytest.approx(low)
+    assert ours(warmup_stable_decay(decay=0), 3) == [1.0] * 3
+
+
+def test_before_its_fall_warmup_stable_decay_does_not_depend_on_the_length_of_the_run():
+    short, long = (ours(warmup_stable_decay(warmup=5, decay=10), total) for total in (40, 400))
+    assert short[:31] == long[:31] and short[31] < 1 == long[31]
 
 
 @pytest.mark.parametrize("warmup", [0, 1, 8])
@@ -96,6 +135,9 @@ SCHEDULES = [
     one_cycle(),
     one_cycle(rise=0.01),
     one_cycle(rise=0.99),
+    warmup_stable_decay(),
+    warmup_stable_decay(warmup=0.5, decay=0.9, floor=0.1),
+    warmup_stable_decay(warmup=30, decay=30),
 ]
 
 
@@ -150,6 +192,10 @@ def test_a_run_shorter_than_its_warmup_still_only_rises():
         (lambda: step_decay([3, 3]), "milestones"),
         (lambda: step_decay([-1, 3]), "a milestone is -1"),
         (lambda: step_decay([3], gamma=0), "gamma is 0"),
+        (lambda: warmup_stable_decay(warmup=-1), "warmup is -1"),
+        (lambda: warmup_stable_decay(decay=1.0), "decay is 1.0"),
+        (lambda: warmup_stable_decay(decay=-1), "decay is -1"),
+        (lambda: warmup_stable_decay(floor=1.5), "floor is 1.5"),
         (lambda: one_cycle(rise=1), "rise is 1"),
         (lambda: one_cycle(start=-1), "start is -1"),
     ],
@@ -159,7 +205,9 @@ def test_a_schedule_that_cannot_be_is_refused_when_it_is_built(build, says):
         build()
 
 
-@pytest.mark.parametrize("schedule", [constant(), cosine(), step_decay([1]), one_cycle()])
+@pytest.mark.parametrize(
+    "schedule", [constant(), cosine(), step_decay([1]), one_cycle(), warmup_stable_decay()]
+)
 @pytest.mark.parametrize(("step", "total"), [(-1, 10), (0, 0), (10, 10), (11, 10)])
 def test_a_step_outside_the_run_is_refused(schedule, step, total):
     with pytest.raises(ValueError, match="steps count from 0"):
