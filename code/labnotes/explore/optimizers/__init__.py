@@ -133,7 +133,7 @@ class OptimizersExplorer(Explorer):
                 break
         return found
 
-    def grid(self, columns: int = 61) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def grid(self, columns: int = 101) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Across ``(columns,)``, up ``(rows,)`` and the heights ``(rows, columns)`` of the map."""
         surface = SURFACES[self.surface]
         x, y = (np.linspace(-r, r, n) for r, n in zip(surface.reach, (columns, columns // 2 + 1)))

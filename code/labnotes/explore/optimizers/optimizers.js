@@ -49,7 +49,7 @@ export function walk(name, optimizer, start, rate, beta, steps) {
 }
 
 /** The map as a grid: x across, y upwards, and the heights row by row. */
-export function grid(name, columns = 61) {
+export function grid(name, columns = 101) {
   const { reach: [rx, ry], height } = SURFACES[name], rows = Math.floor(columns / 2) + 1;
   const spread = (r, n) => Array.from({ length: n }, (_, k) => r * (2 * k / (n - 1) - 1));
   const x = spread(rx, columns), y = spread(ry, rows);
