@@ -4,6 +4,7 @@ import copy
 import inspect
 import pickle
 import time
+from functools import partial
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 
 from labnotes import optim
 from labnotes.show import source
+from labnotes.train import fit
 
 NAMES = ["SGD", "Adagrad", "RMSprop", "Adam", "AdamW"]
 #: Every option of every optimizer, alone and together.
@@ -208,6 +210,22 @@ def test_torchs_schedulers_drive_them():
         optimizer.step()
         schedule.step()
     assert p.item() == -1.75
+
+
+def test_the_books_loop_goes_on_from_a_checkpoint_with_them(tmp_path):
+    x = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+    batches = [(x[i : i + 10], (x[i : i + 10].sum(1) > 0).long()) for i in range(0, 40, 10)]
+
+    def losses(kind, epochs, **more):
+        torch.manual_seed(0)
+        made = partial(kind, lr=0.05, weight_decay=0.1)
+        more |= {"optimizer": made, "progress": False}
+        return fit(nn.Linear(3, 2), batches, epochs=epochs, **more).steps
+
+    whole = losses(torch.optim.AdamW, 4)
+    assert losses(optim.AdamW, 4) == pytest.approx(whole, abs=1e-6)
+    losses(optim.AdamW, 2, checkpoint=tmp_path / "run.pt")
+    assert losses(optim.AdamW, 4, checkpoint=tmp_path / "run.pt") == pytest.approx(whole, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
