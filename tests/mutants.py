@@ -23,6 +23,7 @@ ROOT, PACKAGE = Path(__file__).resolve().parents[1], Path("code/labnotes")
 TAUGHT = (
     "attention convnets foundations generalization metrics normalization optimization train".split()
 )
+TAUGHT = "attention convnets foundations generalization metrics normalization optim train".split()
 TESTS = {"counting": "measure step", "measure": "measure step", "place": "measure step fit"}
 TESTS |= {"fit": "fit step", "progress": "fit", "epochs": "fit resume", "lock": "checkpoint"}
 # Without other plugins and their rounds of garbage collection, pytest starts in 0.2 s.

@@ -17,12 +17,14 @@ from labnotes import (
     metrics,
     normalization,
     optimization,
+    optim,
     train,
 )
 
 PACKAGES = [
     attention, convnets, convnets.receptive_field, data, foundations, generalization, metrics,
     normalization, optimization, train,
+    normalization, optim, train,
 ]  # fmt: skip
 PACKAGES[2] = sys.modules["labnotes.convnets.receptive_field"]  # the name is the function's too
 
