@@ -48,8 +48,8 @@ def best_rates(answer: Callable) -> Iterator[Case]:
             _as_list(answer(curvature, noise, distance, steps)),
             _searched(curvature, noise, distance, steps),
             tolerance=1e-6,
-            hint="after a step v is (1 - rate h)^2 v + rate^2 noise^2: the noise is a deviation, "
-            "and each rate needs the v that the step before has left",
+            hint="after a step D is (1 - rate h)^2 D + rate^2 noise^2: the noise is a deviation, "
+            "and each rate needs the D that the step before has left",
         )
 
 
