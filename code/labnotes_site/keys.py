@@ -122,7 +122,7 @@ def _uses(source: str, module: str = "", is_package: bool = False) -> frozenset[
 
 
 @cache
-def _homes(source: str) -> dict[str, str]:
+def homes_of(source: str) -> dict[str, str]:
     """In which module each name of a lazy package stands, as its ``__init__`` says."""
     for node in ast.walk(ast.parse(source)):
         if (
@@ -146,7 +146,7 @@ class _Closure:
     def __init__(self, code_root: Path):
         self.found: dict[str, Path] = {}
         self.file_of = cache(partial(module_file, code_root=code_root))
-        self.homes_in = cache(lambda file: _homes(file.read_text("utf8")))
+        self.homes_in = cache(lambda file: homes_of(file.read_text("utf8")))
 
     def load(self, module: str) -> None:
         """Add a module, the packages it stands in, and all that these use in turn."""
@@ -179,7 +179,7 @@ class _Closure:
 def module_closure(sources: list[str], code_root: Path) -> dict[str, Path]:
     """Every module of the package that running `sources` loads: name and file."""
     closure = _Closure(code_root)
-    for use in _uses("\n".join(map(_plain_python, sources))):
+    for use in _uses("\n".join(map(plain_python, sources))):
         closure.take(*use)
     for chapter in {name for source in sources for name in CHECK.findall(source)}:
         for module in checkers(chapter, code_root):
@@ -187,7 +187,7 @@ def module_closure(sources: list[str], code_root: Path) -> dict[str, Path]:
     return closure.found
 
 
-def _plain_python(source: str) -> str:
+def plain_python(source: str) -> str:
     """Cell source without IPython's magics, which are not Python."""
     return "\n".join(
         "pass" if line.lstrip()[:1] in ("%", "!") else line for line in source.split("\n")

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.models.googlenet import InceptionAux
 
-from labnotes import attention, convnets, metrics, normalization
+from labnotes import attention, convnets, detection, metrics, normalization
 from labnotes.metrics import classification
 from labnotes.train import schedules
 
@@ -90,6 +90,13 @@ PAPERS = [
     (convnets.effective_size, {"level": 0.0455}),
     # Radosavovic et al. (2020), section 3: costs are compared at ImageNet's 224x224
     (convnets.cost, {"image": (3, 224, 224)}),
+    # Bodla et al. (2017), section 5: sigma 0.5; their code stops at a score of 0.001
+    (detection.soft_nms, {"sigma": 0.5, "score_threshold": 0.001}),
+    # Everingham et al. (2010), section 4.2: half; the interpolation is that of COCO
+    (metrics.mean_average_precision, {"iou": 0.5, "interpolation": "coco"}),
+    (metrics.average_precision, {"interpolation": "coco"}),
+    # Everingham et al. (2010): void pixels have the value 255
+    (metrics.confusion_matrix, {"ignore_index": 255}),
     # Papineni et al. (2002), section 2.3: N = 4, and no smoothing
     (metrics.bleu, {"max_n": 4, "smooth": None}),
     (metrics.corpus_bleu, {"max_n": 4, "smooth": None}),
@@ -114,6 +121,8 @@ def test_defaults_are_those_that_the_book_names(function, expected):
 
 # Ours, theirs, and names that are not the same in both.
 PEERS = [
+    (detection.roi_pool, torchvision.ops.roi_pool, {}),
+    (detection.roi_align, torchvision.ops.roi_align, {}),
     (normalization.BatchNorm, nn.BatchNorm2d, {}),
     (normalization.LayerNorm, nn.LayerNorm, {}),
     (normalization.GroupNorm, nn.GroupNorm, {}),

@@ -144,10 +144,10 @@ OUTSIDE = """async () => {
 
 
 @pytest.mark.holding("ln-explorer")
-def test_every_control_of_an_explorer_has_a_name(path, look):
+def test_every_control_of_an_explorer_has_a_name_and_keeps_its_keys_in_jupyterlab(path, look):
     for place in look(path)["explorers"]:
         assert place["live"] and not place["still"]
-        assert place["nameless"] == []
+        assert place["nameless"] == [] and place["robbed"] == []
 
 
 @pytest.mark.holding("ln-explorer")

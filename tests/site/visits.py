@@ -93,6 +93,9 @@ FACTS = {
         nameless: [...place.querySelectorAll("input, select, textarea, button")]
             .filter((e) => !(e.labels?.length || e.ariaLabel || e.getAttribute("aria-labelledby")
                 || (e.tagName == "BUTTON" && e.innerText.trim()))).map((e) => e.outerHTML),
+        // JupyterLab takes the arrow keys of a control that does not say so itself.
+        robbed: [...place.querySelectorAll("input, select, textarea, button, [tabindex]")]
+            .filter((e) => !e.dataset.lmSuppressShortcuts).map((e) => e.outerHTML),
         wide: [...place.querySelectorAll("button, input, select, svg, output")]
             .filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
             .map((e) => e.outerHTML.slice(0, 120)),

@@ -8,12 +8,12 @@ from pathlib import Path
 import anywidget
 import traitlets
 
-POINTER = Path(__file__).with_name("pointer.js")
+SHARED = [Path(__file__).with_name(name) for name in ("element.js", "pointer.js")]
 
 
-def with_pointer(script: Path) -> str:
-    """An explorer's script, before it the function ``pointed`` that several of them use."""
-    return POINTER.read_text("utf8") + script.read_text("utf8")
+def with_shared(script: Path) -> str:
+    """An explorer's script, before it what they share: ``h`` makes an element, ``pointed`` listens."""
+    return "".join(file.read_text("utf8") for file in [*SHARED, script])
 
 
 class Explorer(anywidget.AnyWidget):

@@ -8,5 +8,9 @@ __all__ = lazy(__name__, {
         "closest_length", "corpus_bleu", "ngrams",
     ],
     "classification": ["accuracy"],
+    "detection": [
+        "MeanAveragePrecision", "average_precision", "mean_average_precision", "precision_recall",
+    ],
     "paired": ["McNemar", "mcnemar", "paired_bootstrap"],
+    "segmentation": ["class_iou", "confusion_matrix", "dice", "mean_iou", "pixel_accuracy"],
 })  # fmt: skip

@@ -10,12 +10,15 @@ import tokenize
 from functools import cache
 from pathlib import Path
 
-from ..keys import Chapter, module_closure
+from ..keys import Chapter
 from . import Refused
+from .reached import Reached
 
 TAG, SKIP = "record", "skip-record"
 #: How a result looks or is judged is not what it is: these modules may change under a record.
 LOOKS = ("labnotes.exercises", "labnotes.explore", "labnotes.plot", "labnotes.show")
+#: Nor how it was saved on the way: a run that goes on is tested to be the run that was not killed.
+SAVES = tuple(f"labnotes.train.{n}" for n in ("checkpoint", "fingerprint", "lock", "progress"))
 
 
 def name_of(chapter: Chapter) -> str:
@@ -46,23 +49,19 @@ def cells_to_run(chapter: Chapter) -> list:
 def key(chapter: Chapter, code_root: Path) -> str:
     """The key of the code that a record of `chapter` is made by.
 
-    It changes with the code of the cells that run and of the package's modules that they import;
-    not with comments, docstrings and empty lines, not with the sizes of the page's own run, which
-    a record does not use, and not with versions, devices and folders of data: the record names
-    these.
+    It changes with the code of the cells that run and with all that they can reach of the package;
+    not with comments, docstrings and empty lines, not with what the package refuses, not with the
+    sizes of the page's own run, which a record does not use, and not with versions, devices and
+    folders of data: the record names these.
     """
-    sources = [c.source for c in cells_to_run(chapter)]
-    modules = module_closure(sources, code_root)
+    reached = Reached([c.source for c in cells_to_run(chapter)], code_root)
     digest = hashlib.sha256()
     for cell in cells_to_run(chapter):
         digest.update(b"\0cell\0" + bytes([has_tag(cell, TAG)]))
         digest.update(without_comments(without_page_sizes(cell.source)).encode())
-    for name, file in sorted(modules.items()):
-        text = file.read_text("utf8")
-        # The list of a lazy package's names grows with every module that comes beside the others.
-        if name.startswith(LOOKS) or (file.name == "__init__.py" and "lazy(" in text):
-            continue
-        digest.update(f"\0{name}\0{without_comments(text)}".encode())
+    for name, text in reached.texts().items():
+        if not name.startswith(LOOKS + SAVES):
+            digest.update(f"\0{name}\0{without_comments(text, refusals=False)}".encode())
     return digest.hexdigest()
 
 
@@ -97,12 +96,17 @@ def without_page_sizes(source: str) -> str:
 
 
 @cache  # the chapters import the same modules
-def without_comments(source: str) -> str:
+def without_comments(source: str, refusals: bool = True) -> str:
     """`source` less its comments, docstrings, empty lines and blanks at the ends of lines.
+
+    Without `refusals` also less the checks of arguments, which decide whether something runs and
+    not what it gives: ``if`` statements that only raise, functions ``_check...`` and their calls.
 
     Examples
     --------
     >>> without_comments("def f(x):  # doubles\\n    'Twice.'\\n\\n    return 2 * x\\n")
+    'def f(x):\\n    return 2 * x'
+    >>> without_comments("def f(x):\\n    _check(x)\\n    return 2 * x\\n", refusals=False)
     'def f(x):\\n    return 2 * x'
     """
     lines = source.split("\n")
@@ -117,9 +121,25 @@ def without_comments(source: str) -> str:
     for node in ast.walk(tree):
         documented = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
         if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
-            text = node.body[0]
-            lines[text.lineno - 1 : text.end_lineno] = [""] * (text.end_lineno - text.lineno + 1)
+            _blank(lines, node.body[0])
+        if not refusals and _refuses(node):
+            _blank(lines, node)
     return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def _blank(lines: list[str], node: ast.stmt) -> None:
+    lines[node.lineno - 1 : node.end_lineno] = [""] * (node.end_lineno - node.lineno + 1)
+
+
+def _refuses(node: ast.AST) -> bool:
+    if isinstance(node, ast.If):
+        return not node.orelse and all(isinstance(n, ast.Raise) for n in node.body)
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        node = node.value.func
+    elif not isinstance(node, ast.FunctionDef):
+        return False
+    name = getattr(node, "name", getattr(node, "id", getattr(node, "attr", "")))
+    return name.startswith(("_check", "check_"))
 
 
 def job(chapter: Chapter, root: Path) -> dict:

@@ -130,7 +130,3 @@ def test_empty_sentences_still_draw():
 def test_values_out_of_range_are_refused(bad):
     with pytest.raises(traitlets.TraitError):
         BleuExplorer(**bad)
-
-
-def test_the_script_is_small():
-    assert SCRIPT.stat().st_size <= 25_000

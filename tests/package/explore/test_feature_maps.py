@@ -254,12 +254,6 @@ def test_maps_that_cannot_be_shown_are_refused(photo, net, image):
         read_maps(nn.Sequential(nn.Flatten()), image, {"flat": 0})
 
 
-def test_controls_are_native_and_keep_their_keys_in_jupyterlab():
-    text = str(SCRIPT)
-    assert len(text.encode()) < 25_000
-    assert "lmSuppressShortcuts" in text and 'type: "range"' in text and "aria-live" in text
-
-
 def test_the_examples_in_the_docstrings_run():
     result = doctest.testmod(feature_maps)
     assert result.attempted >= 2 and result.failed == 0

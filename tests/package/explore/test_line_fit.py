@@ -164,10 +164,3 @@ def test_a_state_that_cannot_be_is_refused(traits, error, text):
     with pytest.raises(error) as caught:
         LineFitExplorer(**traits)
     assert text in str(caught.value)
-
-
-def test_the_front_end_is_small_and_asks_no_other_host():
-    source = SCRIPT.read_text(encoding="utf-8")
-    assert len(source.encode()) <= 25_000
-    assert source.replace("http://www.w3.org/2000/svg", "").count("http") == 0
-    assert "lmSuppressShortcuts" in source

@@ -159,10 +159,3 @@ def test_a_state_that_cannot_be_is_refused(traits, error, text):
 def test_an_unknown_curve_is_refused_by_name():
     with pytest.raises(ValueError, match="'circle': give one of wave, zigzag"):
         curve("circle", torch.zeros(1))
-
-
-def test_the_front_end_is_small_and_asks_no_other_host():
-    source = SCRIPT.read_text(encoding="utf-8")
-    assert len(source.encode()) <= 25_000
-    assert source.replace("http://www.w3.org/2000/svg", "").count("http") == 0
-    assert "data-lm-suppress-shortcuts" in source

@@ -111,8 +111,3 @@ def test_what_is_out_of_range_is_refused(traits):
 def test_a_layer_that_does_not_exist_is_refused():
     with pytest.raises(ValueError, match="layer is 9, there are 8: give 1 to 8"):
         SignalExplorer(depth=8, layer=9)
-
-
-def test_controls_are_native_and_keep_their_keys_in_jupyterlab():
-    assert len(SCRIPT.encode()) < 25_000
-    assert "lmSuppressShortcuts" in SCRIPT and 'type: "range"' in SCRIPT and "aria-live" in SCRIPT

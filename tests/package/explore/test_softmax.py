@@ -128,9 +128,3 @@ def test_a_state_that_cannot_be_is_refused(traits, error, text):
 def test_an_unknown_loss_is_refused_by_name():
     with pytest.raises(ValueError, match="'hinge': give one of cross_entropy, squared"):
         judge([0.0, 1.0], 0, 1.0, "hinge")
-
-
-def test_the_front_end_is_small_and_asks_no_other_host():
-    assert len(SCRIPT.encode()) <= 25_000
-    assert SCRIPT.replace("http://www.w3.org/2000/svg", "").count("http") == 0
-    assert "data-lm-suppress-shortcuts" in SCRIPT

@@ -11,7 +11,7 @@ import torch
 import traitlets
 
 from labnotes.attention import AdditiveAttention, masked_softmax
-from labnotes.explore.base import Explorer
+from labnotes.explore.base import Explorer, with_shared
 from labnotes.plot import COLORS, GREY
 
 Point = list[float]  # x and y
@@ -92,7 +92,7 @@ class AttentionScoringExplorer(Explorer):
         If there are not as many values as keys, or `valid_len` is larger.
     """
 
-    _esm = HERE / "attention_scoring.js"
+    _esm = with_shared(HERE / "attention_scoring.js")
     _css = HERE / "attention_scoring.css"
 
     query = traitlets.List(traitlets.Float(), [1.1, 0.2], minlen=2, maxlen=2).tag(sync=True)

@@ -32,21 +32,7 @@ export function summary({ weights, output }, valid) {
   return `Key ${top + 1} has the largest weight, ${weights[top].toFixed(2)}. The output is ${output.toFixed(1)}.`;
 }
 
-const SVG = "http://www.w3.org/2000/svg";
 const REACH = 3, UNIT = 50, HALF = REACH * UNIT + 20; // the plane in its own pixels
-
-const h = (tag, attrs = {}, ...kids) => {
-  const drawn = ["svg", "path", "circle", "rect", "text", "g", "title"].includes(tag);
-  const e = drawn ? document.createElementNS(SVG, tag) : document.createElement(tag);
-  for (const [name, value] of Object.entries(attrs)) {
-    if (name.startsWith("on")) e.addEventListener(name.slice(2), value);
-    else if (value !== false && value != null) e.setAttribute(name, value === true ? "" : value);
-  }
-  // Without this on the control itself JupyterLab takes the arrow keys.
-  if (["input", "select"].includes(tag)) e.setAttribute("data-lm-suppress-shortcuts", "true");
-  e.append(...kids);
-  return e;
-};
 
 const clamp = (x) => Math.round(10 * Math.min(REACH, Math.max(-REACH, x))) / 10;
 const place = ([x, y]) => [UNIT * x, -UNIT * y];

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import traitlets
 
-from labnotes.explore.base import Explorer
+from labnotes.explore.base import Explorer, with_shared
 from labnotes.metrics import BleuScore, bleu, bleu_d2l, ngrams
 from labnotes.plot import BLUE, GREEN, GREY, SKY, VERMILION
 
@@ -72,7 +72,7 @@ class BleuExplorer(Explorer):
         The n whose matches are marked, 1 to `max_n`.
     """
 
-    _esm = HERE / "bleu.js"
+    _esm = with_shared(HERE / "bleu.js")
     _css = HERE / "bleu.css"
 
     candidate = traitlets.Unicode(EXAMPLES[0]["candidate"]).tag(sync=True)

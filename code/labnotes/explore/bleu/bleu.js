@@ -97,18 +97,6 @@ export function known(reference, candidate, n) {
   return cover(reference.length, n, (i) => (have.has(reference.slice(i, i + n).join(" ")) ? "hit" : ""));
 }
 
-const h = (tag, attributes = {}, ...kids) => {
-  const element = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else if (value !== false) element.setAttribute(key, value);
-  }
-  // On the control itself: without it JupyterLab takes the keys that are typed here.
-  if (["textarea", "select", "input"].includes(tag)) element.dataset.lmSuppressShortcuts = "true";
-  element.append(...kids);
-  return element;
-};
-
 const number = (value) => value.toFixed(3);
 
 function render({ model, el }) {

@@ -14,7 +14,7 @@ from labnotes.convnets.convolution import (
     conv_transpose2d,
     conv_transpose_output_size,
 )
-from labnotes.explore.base import Explorer, with_pointer
+from labnotes.explore.base import Explorer, with_shared
 from labnotes.plot import BLUE, GREEN, INK, ORANGE
 
 HERE = Path(__file__).parent
@@ -116,7 +116,7 @@ class ConvArithmeticExplorer(Explorer):
     torch.Size([3, 3])
     """
 
-    _esm = with_pointer(HERE / "conv_arithmetic.js")
+    _esm = with_shared(HERE / "conv_arithmetic.js")
     _css = HERE / "conv_arithmetic.css"
 
     image = traitlets.List(traitlets.List(traitlets.Int())).tag(sync=True)

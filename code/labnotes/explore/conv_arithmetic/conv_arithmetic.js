@@ -96,20 +96,6 @@ export function describe(state) {
   return `${unit} ${verb} ${what}. Its value is ${minus(value(state))}.`;
 }
 
-const SVG = "http://www.w3.org/2000/svg";
-const DRAWN = new Set(["svg", "rect", "text"]);
-function h(tag, attributes = {}, ...children) {
-  const e = DRAWN.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
-  for (const [key, content] of Object.entries(attributes)) {
-    if (key.startsWith("on")) e.addEventListener(key.slice(2), content);
-    else if (content != null && content !== false) e.setAttribute(key, content === true ? "" : content);
-  }
-  // JupyterLab takes the arrow keys of a control that does not say so itself.
-  if (["input", "select", "button"].includes(tag)) e.dataset.lmSuppressShortcuts = "true";
-  e.append(...children);
-  return e;
-}
-
 const SLIDERS = [
   ["input_size", "input side n", 1, 8], ["kernel_size", "kernel side f", 1, 5], ["stride", "stride s", 1, 3],
   ["padding", "padding p", 0, 3], ["dilation", "dilation d", 1, 3],

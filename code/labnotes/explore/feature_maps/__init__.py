@@ -16,7 +16,7 @@ import traitlets
 from torch import nn
 
 from labnotes.convnets.receptive_field import ReceptiveField, receptive_field_of
-from labnotes.explore.base import Explorer, with_pointer
+from labnotes.explore.base import Explorer, with_shared
 from labnotes.plot import INK, VERMILION
 
 HERE = Path(__file__).parent
@@ -123,7 +123,7 @@ class FeatureMapExplorer(Explorer):
         If a shape, a number of classes or a place does not fit.
     """
 
-    _esm = with_pointer(HERE / "feature_maps.js")
+    _esm = with_shared(HERE / "feature_maps.js")
     _css = HERE / "feature_maps.css"
 
     photo = traitlets.Unicode("").tag(sync=True)  # a data URI

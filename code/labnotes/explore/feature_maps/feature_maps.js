@@ -70,18 +70,6 @@ export function describe(layer, channelName, got, place, width, height) {
 /** The colour of a part of the way from a channel's least value to its greatest. */
 export const colour = (part) => LOW.map((low, i) => Math.round(low + part * (HIGH[i] - low)));
 
-function h(tag, attributes = {}, ...children) {
-  const e = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) e.addEventListener(key.slice(2), value);
-    else if (value != null && value !== false) e.setAttribute(key, value === true ? "" : value);
-  }
-  // JupyterLab takes the arrow keys of a control that does not say so itself.
-  if (["input", "select", "button"].includes(tag) || "tabindex" in attributes) e.dataset.lmSuppressShortcuts = "true";
-  e.append(...children);
-  return e;
-}
-
 function render({ model, el }) {
   const id = `fmx-${Math.random().toString(36).slice(2)}`; // one module may serve many views
   const all = model.get("layers"), levels = all.map((layer) => decode(layer.levels));

@@ -10,7 +10,7 @@ import torch
 import traitlets
 from torch import Tensor
 
-from labnotes.explore.base import Explorer, with_pointer
+from labnotes.explore.base import Explorer, with_shared
 from labnotes.foundations.linear_regression import (
     Parameters,
     gradient_descent,
@@ -52,7 +52,7 @@ class LineFitExplorer(Explorer):
         If there are not as many `y` as `x`, or all `x` are equal.
     """
 
-    _esm = with_pointer(HERE / "line_fit.js")
+    _esm = with_shared(HERE / "line_fit.js")
     _css = HERE / "line_fit.css"
 
     x = traitlets.List(

@@ -85,20 +85,6 @@ export function summary(kind, x, y, place, path, rate) {
     `a step of learning rate ${rate.toPrecision(2)} adds ${said(-rate * dw)} and ${said(-rate * db)}.${grows}`;
 }
 
-const SVG = "http://www.w3.org/2000/svg";
-const DRAWN = new Set(["svg", "path", "circle", "rect", "text", "g", "title", "clipPath"]);
-function h(tag, attributes = {}, ...children) {
-  const e = DRAWN.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) e.addEventListener(key.slice(2), value);
-    else if (value != null && value !== false) e.setAttribute(key, value === true ? "" : value);
-  }
-  // JupyterLab takes the arrow keys of a control that does not say so itself.
-  if (["input", "select", "button"].includes(tag)) e.dataset.lmSuppressShortcuts = "true";
-  e.append(...children);
-  return e;
-}
-
 const WIDE = 330, HIGH = 190, LEFT = 34, RIGHT = 8, TOP = 8, BOTTOM = 24; // a panel in its own pixels
 const across = (part) => LEFT + (WIDE - LEFT - RIGHT) * part;
 const up = (part) => HIGH - BOTTOM - (HIGH - TOP - BOTTOM) * part;

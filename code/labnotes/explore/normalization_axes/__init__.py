@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 import traitlets
 
-from labnotes.explore.base import Explorer, with_pointer
+from labnotes.explore.base import Explorer, with_shared
 from labnotes.normalization import batch_norm, group_norm, instance_norm, layer_norm
 from labnotes.plot import BLUE, INK, ORANGE
 
@@ -78,7 +78,7 @@ class NormalizationAxesExplorer(Explorer):
     ([24, 25, 26, 27, 28, 29], 4.0)
     """
 
-    _esm = with_pointer(HERE / "normalization_axes.js")
+    _esm = with_shared(HERE / "normalization_axes.js")
     _css = HERE / "normalization_axes.css"
 
     block = traitlets.List(BLOCK).tag(sync=True)

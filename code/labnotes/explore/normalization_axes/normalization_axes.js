@@ -86,20 +86,6 @@ export function describe(state) {
     `and ${all.length - inside} of the ${size * (shape[0] - 1)} of the other samples.`;
 }
 
-const SVG = "http://www.w3.org/2000/svg";
-const DRAWN = new Set(["svg", "rect", "path", "text", "g"]);
-function h(tag, attributes = {}, ...children) {
-  const e = DRAWN.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) e.addEventListener(key.slice(2), value);
-    else if (value != null && value !== false) e.setAttribute(key, value === true ? "" : value);
-  }
-  // JupyterLab takes the arrow keys of a control that does not say so itself.
-  if (["input", "select"].includes(tag)) e.dataset.lmSuppressShortcuts = "true";
-  e.append(...children);
-  return e;
-}
-
 const NAMES = ["block", "kind", "groups", "training", "unit", "sample", "scale", "running_mean", "running_var", "shows", "eps"];
 
 function render({ model, el }) {

@@ -15,7 +15,7 @@ from labnotes.convnets.receptive_field import (
     path_counts,
     receptive_field,
 )
-from labnotes.explore.base import Explorer, with_pointer
+from labnotes.explore.base import Explorer, with_shared
 from labnotes.plot import BLUE, INK
 
 HERE = Path(__file__).parent
@@ -41,7 +41,7 @@ class ReceptiveFieldExplorer(Explorer):
     ReceptiveField(size=4, jump=2, start=-1)
     """
 
-    _esm = with_pointer(HERE / "receptive_field.js")
+    _esm = with_shared(HERE / "receptive_field.js")
     _css = HERE / "receptive_field.css"
 
     layers = traitlets.List(traitlets.Dict()).tag(sync=True)

@@ -85,20 +85,6 @@ export function describe(layers, size, unit) {
     (why.length ? `It reads ${read} of these ${field.size}: ${why.join(", ")}.` : `It reads all ${read}.`);
 }
 
-const SVG = "http://www.w3.org/2000/svg";
-const DRAWN = new Set(["svg", "rect", "line", "text", "title", "g"]);
-function h(tag, attributes = {}, ...children) {
-  const e = DRAWN.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) e.addEventListener(key.slice(2), value);
-    else if (value != null && value !== false) e.setAttribute(key, value === true ? "" : value);
-  }
-  // JupyterLab takes the arrow keys of a control that does not say so itself.
-  if (["input", "select", "button"].includes(tag)) e.dataset.lmSuppressShortcuts = "true";
-  e.append(...children);
-  return e;
-}
-
 function render({ model, el }) {
   const id = `rfx-${Math.random().toString(36).slice(2)}`; // one module may serve many views
   const put = (name, value) => { model.set(name, value); model.save_changes(); };

@@ -11,7 +11,7 @@ import torch
 import traitlets
 from torch import Tensor
 
-from labnotes.explore.base import Explorer
+from labnotes.explore.base import Explorer, with_shared
 from labnotes.foundations.pieces import Pieces, best_slopes, through_points
 from labnotes.plot import BLUE, GREY, ORANGE
 
@@ -88,7 +88,7 @@ class ReluPiecesExplorer(Explorer):
         If the hinges are not like this, or `selected` is none of them.
     """
 
-    _esm = HERE / "relu_pieces.js"
+    _esm = with_shared(HERE / "relu_pieces.js")
     _css = HERE / "relu_pieces.css"
 
     curve = traitlets.Enum(list(CURVES), "zigzag").tag(sync=True)

@@ -84,21 +84,8 @@ export function summary(units, error, even) {
   return `${units} unit${units > 1 ? "s" : ""}. ${said}; ${other}.`;
 }
 
-const SVG = "http://www.w3.org/2000/svg";
 const W = 360, H = 206, SMALL = 104; // the pictures in their own pixels
 
-const h = (tag, attrs = {}, ...kids) => {
-  const drawn = ["svg", "path", "circle", "text", "g", "title"].includes(tag);
-  const e = drawn ? document.createElementNS(SVG, tag) : document.createElement(tag);
-  for (const [name, value] of Object.entries(attrs)) {
-    if (name.startsWith("on")) e.addEventListener(name.slice(2), value);
-    else if (value !== false && value != null) e.setAttribute(name, value === true ? "" : value);
-  }
-  // Without this on the control itself JupyterLab takes the arrow keys.
-  if (["input", "select"].includes(tag)) e.setAttribute("data-lm-suppress-shortcuts", "true");
-  e.append(...kids);
-  return e;
-};
 const across = (x) => 15 + ((x - LEFT) / (RIGHT - LEFT)) * (W - 30);
 const up = (y) => H / 2 - 68 * Math.max(-1.45, Math.min(1.45, y));
 const line = (points) => "M" + points.map((p) => p.map((v) => v.toFixed(1)).join(" ")).join("L");

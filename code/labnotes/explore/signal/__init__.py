@@ -10,7 +10,7 @@ import torch
 import traitlets
 from torch import nn
 
-from labnotes.explore.base import Explorer, with_pointer
+from labnotes.explore.base import Explorer, with_shared
 from labnotes.foundations.stability import ACTIVATIONS, Sizes, expected_sizes, layer_sizes
 from labnotes.plot import BLUE, INK, ORANGE
 
@@ -66,7 +66,7 @@ class SignalExplorer(Explorer):
     [1.0, 1.0, 1.0]
     """
 
-    _esm = with_pointer(HERE / "signal.js")
+    _esm = with_shared(HERE / "signal.js")
     _css = HERE / "signal.css"
 
     activation = traitlets.Enum(list(ACTIVATIONS), "relu").tag(sync=True)

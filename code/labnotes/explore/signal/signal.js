@@ -116,20 +116,6 @@ export function describe({ signal, gradient }) {
     `Back at layer 1 the gradient has ${say(first)} times its size: it ${fate(first)}.`;
 }
 
-const SVG = "http://www.w3.org/2000/svg";
-const DRAWN = new Set(["svg", "path", "circle", "rect", "line", "text", "g"]);
-function h(tag, attributes = {}, ...children) {
-  const e = DRAWN.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) e.addEventListener(key.slice(2), value);
-    else if (value != null && value !== false) e.setAttribute(key, value === true ? "" : value);
-  }
-  // JupyterLab takes the arrow keys of a control that does not say so itself.
-  if (["input", "select", "button"].includes(tag)) e.dataset.lmSuppressShortcuts = "true";
-  e.append(...children);
-  return e;
-}
-
 function render({ model, el }) {
   const id = `sgx-${Math.random().toString(36).slice(2)}`; // one module may serve many views
   const get = (name) => model.get(name);

@@ -11,7 +11,7 @@ import traitlets
 from torch import Tensor
 from torch.nn import functional as F
 
-from labnotes.explore.base import Explorer, with_pointer
+from labnotes.explore.base import Explorer, with_shared
 from labnotes.foundations.softmax import cross_entropy, softmax
 from labnotes.plot import BLUE, GREEN, GREY, VERMILION
 
@@ -81,7 +81,7 @@ class SoftmaxExplorer(Explorer):
         If there are not as many names as logits, a logit is out of range, or the label is no class.
     """
 
-    _esm = with_pointer(HERE / "softmax.js")
+    _esm = with_shared(HERE / "softmax.js")
     _css = HERE / "softmax.css"
 
     logits = traitlets.List(traitlets.Float(), [3.0, 1.0, -3.0], minlen=2).tag(sync=True)

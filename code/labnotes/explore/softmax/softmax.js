@@ -63,22 +63,8 @@ export function summary({ probabilities: p, loss, gradient }, names, label) {
   return `The model ${verdict}, whose probability is ${short(p[label])}. Loss ${short(loss)}; slope at the label's logit ${short(gradient[label])}.`;
 }
 
-const SVG = "http://www.w3.org/2000/svg";
 // Three lanes in a drawing 360 wide: [centre or left end, length]; rows of 46.
 const LOGIT = [56, 50], CHANCE = [126, 104], SLOPE = [300, 50], TOP = 24, ROW = 46;
-
-const h = (tag, attrs = {}, ...kids) => {
-  const drawn = ["svg", "path", "rect", "text", "g", "title"].includes(tag);
-  const e = drawn ? document.createElementNS(SVG, tag) : document.createElement(tag);
-  for (const [name, value] of Object.entries(attrs)) {
-    if (name.startsWith("on")) e.addEventListener(name.slice(2), value);
-    else if (value !== false && value != null) e.setAttribute(name, value);
-  }
-  // Without this on the control itself JupyterLab takes the arrow keys.
-  if (["input", "select"].includes(tag)) e.setAttribute("data-lm-suppress-shortcuts", "true");
-  e.append(...kids);
-  return e;
-};
 
 function render({ model, el }) {
   const id = `smx-${Math.random().toString(36).slice(2)}`;

@@ -1,0 +1,9 @@
+"""Boxes round objects: how much they overlap, which to keep, and what lies inside them."""
+
+from labnotes.lazy import lazy
+
+__all__ = lazy(__name__, {
+    "boxes": ["box_area", "box_convert", "box_iou", "generalized_box_iou"],
+    "suppression": ["batched_nms", "nms", "soft_nms"],
+    "regions": ["roi_align", "roi_pool"],
+})  # fmt: skip

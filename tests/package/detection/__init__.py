@@ -1,0 +1,1 @@
+"""Tests of what detectors are made of."""
