@@ -1,5 +1,3 @@
-"""The loss as a landscape over the parameters."""
-    ],
 """What a loss looks like around a point, and how steps go down on it."""
 
 from labnotes.lazy import lazy
