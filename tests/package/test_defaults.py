@@ -10,7 +10,16 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.models.googlenet import InceptionAux
 
-from labnotes import attention, convnets, detection, metrics, normalization, sequence, text
+from labnotes import (
+    attention,
+    convnets,
+    detection,
+    metrics,
+    normalization,
+    optim,
+    sequence,
+    text,
+)
 from labnotes.metrics import classification
 from labnotes.train import schedules
 
@@ -162,6 +171,10 @@ PEERS = [
     (convnets.InceptionAux, InceptionAux, {}),
     (convnets.ResNet, torchvision.models.ResNet, {}),
     (convnets.DenseNet, torchvision.models.DenseNet, {}),
+    *(
+        (getattr(optim, name), getattr(torch.optim, name), {})
+        for name in ("SGD", "Adagrad", "RMSprop", "Adam", "AdamW")
+    ),
     (schedules.step_decay, torch.optim.lr_scheduler.StepLR, {}),
     (schedules.cosine, torch.optim.lr_scheduler.CosineAnnealingLR, {"floor": "eta_min"}),
     (schedules.one_cycle, torch.optim.lr_scheduler.OneCycleLR, {"rise": "pct_start"}),

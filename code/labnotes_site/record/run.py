@@ -31,7 +31,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 #: Chapters compare themselves with these; a record can do without.
-PEERS = ("d2l", "nltk", "pandas", "sacrebleu", "scipy", "sklearn")
+PEERS = ("d2l", "nltk", "pandas", "sacrebleu", "scipy", "skimage", "sklearn")
 TERMINAL = sys.stderr
 
 
