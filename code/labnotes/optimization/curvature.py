@@ -246,7 +246,7 @@ def extreme_eigenpairs(
     _check_count("steps", steps)
     point, slope = _slope(loss, point)
     draw = torch.Generator().manual_seed(seed)
-    new = torch.randn(len(point), generator=draw, dtype=torch.float64).to(point)
+    new = torch.randn(len(point), generator=draw, dtype=point.dtype).to(point.device)
     basis, images = [], []  # directions q, and H q
     for _ in range(min(steps, len(point))):
         basis.append(new / new.norm())

@@ -75,6 +75,12 @@ def test_what_has_no_curvature_has_a_hessian_of_zeros(of):
     assert partly.flatten()[0] == 2 and partly.sum() == 2
 
 
+def test_a_loss_of_other_weights_alone_is_flat():
+    other = torch.tensor(3.0, requires_grad=True)
+    assert not hessian(lambda w: other**2, torch.zeros(2)).any()
+    assert other.grad is None
+
+
 def test_point_and_gradient_stay_as_they_were():
     w = torch.tensor([1.0, 2.0], requires_grad=True)
     with torch.no_grad():
@@ -131,6 +137,8 @@ def test_the_tolerance_decides_what_counts_as_zero():
     kinds = {t: classify(almost, torch.zeros(2), tolerance=t).kind for t in (1e-5, 1.5e-4, 1e-3)}
     assert kinds == {1e-5: "slope", 1.5e-4: "saddle", 1e-3: "undecided"}
     assert classify(FUNCTIONS["minimum"], torch.zeros(2), tolerance=0).kind == "minimum"
+    for kind in ("minimum", "saddle"):  # curvatures of 2 and -2: "up to this size" counts as zero
+        assert classify(FUNCTIONS[kind], torch.zeros(2), tolerance=2.0).kind == "undecided"
     assert classify(FUNCTIONS["slope"], torch.zeros(2)).gradient_norm == 1.0
 
 
@@ -189,8 +197,13 @@ def test_as_many_steps_as_parameters_are_enough_and_fewer_if_nothing_new_comes()
     def bowl(w):
         return (torch.tensor([1.0, 2.0, 2.0, 5.0]).double() * w**2).sum() / 2
 
-    low, high = extreme_eigenpairs(bowl, torch.zeros(4).double(), steps=1000)
-    assert (low.value, high.value) == (pytest.approx(1), pytest.approx(5))
+    for scale in (1, 1e-9, 1e9):
+        low, high = extreme_eigenpairs(
+            lambda w: scale * bowl(w),  # noqa: B023
+            torch.zeros(4).double(),
+            steps=1000,
+        )
+        assert (low.value, high.value) == (pytest.approx(scale), pytest.approx(5 * scale))
     same = extreme_eigenpairs(lambda w: 3 * (w @ w), torch.zeros(50).double())
     assert [pair.value for pair in same] == [pytest.approx(6)] * 2
     flat = extreme_eigenpairs(lambda w: w.sum(), torch.zeros(3))
@@ -210,11 +223,17 @@ BAD = [
     (lambda: hessian(FUNCTIONS["slope"], torch.zeros(2, 2)), r"point has shape \(2, 2\)"),
     (lambda: hessian(FUNCTIONS["slope"], torch.zeros(2, dtype=torch.long)), "torch.int64"),
     (lambda: hessian(FUNCTIONS["slope"], torch.zeros(0)), r"point has shape \(0,\)"),
+    (lambda: classify(FUNCTIONS["slope"], torch.zeros(2, 2)), r"point has shape \(2, 2\)"),
+    (lambda: extreme_eigenpairs(FUNCTIONS["slope"], torch.zeros(2, 2)), r"shape \(2, 2\)"),
+    (
+        lambda: hessian_vector(FUNCTIONS["slope"], torch.zeros(2, 2), torch.zeros(2, 2)),
+        r"point has shape \(2, 2\)",
+    ),
     (lambda: hessian(lambda w: w, torch.zeros(2)), r"the loss gave \(2,\)"),
     (lambda: hessian(lambda w: 3.0, torch.zeros(2)), "the loss gave float"),
     (
         lambda: hessian_vector(FUNCTIONS["slope"], torch.zeros(2), torch.zeros(3)),
-        "vector has shape",
+        r"vector has shape \(3,\)",
     ),
     (
         lambda: hessian_vector(FUNCTIONS["slope"], torch.zeros(2), torch.zeros(2).double()),
@@ -236,3 +255,10 @@ BAD = [
 def test_bad_input_is_refused_with_what_was_expected(call, said):
     with pytest.raises(ValueError, match=said):
         call()
+
+
+def test_without_further_words_it_is_a_millionth_and_sixty_steps_from_seed_0():
+    loss, w = network_loss(hidden=40, seed=5)
+    assert extreme_eigenpairs(loss, w)[1].value == extreme_eigenpairs(loss, w, 60, 0)[1].value
+    tilted = [classify(lambda w: t * w[0] + w[0] ** 2, torch.zeros(1)).kind for t in (9e-7, 1.1e-6)]  # noqa: B023
+    assert tilted == ["minimum", "slope"]
