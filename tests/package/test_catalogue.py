@@ -98,6 +98,8 @@ def test_the_networks_without_convolutions_are_counted_as_by_hand():
     assert (softmax.cost.parameters, softmax.cost.multiplications) == (784 * 10 + 10, 784 * 10)
     assert mlp.cost.multiplications == 784 * 128 + 128 * 10
     assert mlp.cost.parameters == mlp.cost.multiplications + 128 + 10
+    names = ("linear-regression", "softmax-regression", "mlp")
+    assert [e.chapter for e in (line, softmax, mlp)] == [f"foundations/{name}" for name in names]
 
 
 def test_small_forms_take_the_images_of_fashion_mnist_unless_they_say_another_size():

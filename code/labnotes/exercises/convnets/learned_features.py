@@ -59,7 +59,7 @@ def overtakes(answer: Callable) -> Iterator[Case]:
         ([100, 1000, 10_000], [low, high, low], [high, low, high]),  # ahead, behind, ahead again
         ([100, 1000, 10_000], [low, low, low], [high, high, mixed]),
         ([100, 1000], [low, low], [touching, high]),
-        ([100, 1000], [low, low], [high, touching]),
+        ([100, 1000, 10_000], [high, low, low], [low, high, touching]),  # only in the middle
         ([3, 7, 20, 90], [high, high, low, low], [low, mixed, mixed, high]),
     ):
         yield Case(

@@ -61,6 +61,13 @@ def from_the_end(ahead):
     return wrong
 
 
+def last_crossing(sizes, first, second):
+    """Where the second last passed the first, even if its lead is lost again."""
+    ahead = [min(b) > max(a) for a, b in zip(first, second)]
+    passed = [n for n, was, now in zip(sizes[1:], ahead, ahead[1:]) if now and not was]
+    return sizes[0] if all(ahead) else passed[-1] if passed else None
+
+
 TestAnswers = answers(
     "learned_features",
     right={"cell_histogram": [cell_histogram, by_numpy], "overtakes": [overtakes]},
@@ -94,6 +101,7 @@ TestAnswers = answers(
             "best against best": from_the_end(lambda a, b: max(b) > max(a)),
             "worst against worst": from_the_end(lambda a, b: min(b) > min(a)),
             "seed by seed": from_the_end(lambda a, b: all(y > x for x, y in zip(a, b))),
+            "the last crossing": last_crossing,
             "the first lead": at_first(lambda a, b: min(b) > max(a)),
             "a float": lambda *x: None if overtakes(*x) is None else float(overtakes(*x)),
             "its place": lambda s, a, b: None if (n := overtakes(s, a, b)) is None else s.index(n),
