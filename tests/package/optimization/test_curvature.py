@@ -223,6 +223,10 @@ BAD = [
     (lambda: hessian(FUNCTIONS["slope"], torch.zeros(2, 2)), r"point has shape \(2, 2\)"),
     (lambda: hessian(FUNCTIONS["slope"], torch.zeros(2, dtype=torch.long)), "torch.int64"),
     (lambda: hessian(FUNCTIONS["slope"], torch.zeros(0)), r"point has shape \(0,\)"),
+    (lambda: hessian(FUNCTIONS["slope"], torch.tensor([1.0, float("nan")])), "point holds nan"),
+    (lambda: hessian(FUNCTIONS["slope"], torch.tensor([1.0, float("inf")])), "point holds nan"),
+    (lambda: hessian_vector(FUNCTIONS["slope"], torch.zeros(2), [1.0, 2.0]), "vector is list"),
+    (lambda: classify(FUNCTIONS["slope"], torch.zeros(2), tolerance="small"), "is 'small'"),
     (lambda: classify(FUNCTIONS["slope"], torch.zeros(2, 2)), r"point has shape \(2, 2\)"),
     (lambda: extreme_eigenpairs(FUNCTIONS["slope"], torch.zeros(2, 2)), r"shape \(2, 2\)"),
     (
