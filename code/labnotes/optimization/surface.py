@@ -114,7 +114,7 @@ def barrier(losses: Tensor) -> float:
     References
     ----------
     Entezari et al., "The Role of Permutation Invariance in Linear Mode Connectivity of Neural
-    Networks", 2022, section 1.
+    Networks", 2022.
 
     Examples
     --------
