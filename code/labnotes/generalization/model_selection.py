@@ -149,9 +149,7 @@ def diagnose(
         if longer and _lower(longer.train, run.train):
             return Diagnosis("optimization", "longer training lowers the training loss")
         if bigger and _lower(bigger.train, run.train):
-            return Diagnosis(
-                "model bias", "of the runs compared, only a bigger model has a lower one"
-            )
+            return Diagnosis("model bias", "of the other runs, only a bigger model has a lower one")
         return Diagnosis("undecided", "no other run has a lower training loss")
     if run.valid > goal:
         return Diagnosis("overfitting", "good on its training data, not on others of their kind")
