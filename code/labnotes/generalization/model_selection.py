@@ -40,7 +40,8 @@ def polynomial_features(x: Tensor, degree: int) -> Tensor:
             [ 1., -1.,  1., -1.]])
     """
     _check_powers(x, degree)
-    return x[:, None] ** torch.arange(degree + 1)  # (rows, 1) ** (degree + 1,)
+    powers = torch.arange(degree + 1, device=x.device)
+    return x[:, None] ** powers  # (rows, 1) ** (degree + 1,)
 
 
 def minimum_norm(features: Tensor, targets: Tensor) -> Tensor:
@@ -61,7 +62,7 @@ def minimum_norm(features: Tensor, targets: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If the shapes are not these.
+        If the shapes are not these, the types differ, or a value is NaN or infinite.
 
     References
     ----------
@@ -139,7 +140,7 @@ def diagnose(
     Raises
     ------
     ValueError
-        If a loss is not a number, or the goal is not above 0.
+        If a loss is NaN or negative, or the goal is not above 0.
     """
     _check_losses(goal, run=run, smaller=smaller, longer=longer, bigger=bigger)
     if run.train > goal:
@@ -148,7 +149,7 @@ def diagnose(
         if longer and _lower(longer.train, run.train):
             return Diagnosis("optimization", "longer training lowers the training loss")
         if bigger and _lower(bigger.train, run.train):
-            return Diagnosis("model bias", "only a bigger model lowers the training loss")
+            return Diagnosis("model bias", "of the other runs, only a bigger model has a lower one")
         return Diagnosis("undecided", "no other run has a lower training loss")
     if run.valid > goal:
         return Diagnosis("overfitting", "good on its training data, not on others of their kind")
@@ -175,11 +176,19 @@ def _check_fit(features: Tensor, targets: Tensor) -> None:
             f"targets have shape {tuple(targets.shape)}, features {tuple(features.shape)}: give "
             "(rows,) or (rows, outputs)"
         )
+    if targets.dtype != features.dtype:
+        raise ValueError(f"targets are {targets.dtype}, features {features.dtype}: give one type")
+    for name, values in (("features", features), ("targets", targets)):
+        if not values.isfinite().all():
+            raise ValueError(f"{name} have NaN or infinite values: remove or replace those rows")
 
 
 def _check_losses(goal: float, **runs: Losses | None) -> None:
     if not 0 < goal < math.inf:
         raise ValueError(f"goal is {goal}: give a loss above 0")
     for name, run in runs.items():
-        if run is not None and any(math.isnan(v) for v in (run.train, run.valid, run.test or 0)):
-            raise ValueError(f"a loss of {name} is not a number: {run}; look at its learning rate")
+        if run is not None and not all(v >= 0 for v in (run.train, run.valid, run.test or 0)):
+            raise ValueError(
+                f"a loss of {name} is not a number of at least 0: {run}; if it is NaN, look at the "
+                "learning rate; negative losses have no meaningful ratios"
+            )

@@ -39,7 +39,7 @@ def importance_weights(logits: Tensor, source_rows: int, target_rows: int) -> Te
     >>> importance_weights(torch.tensor([0.0, 1.0]).log1p(), 30, 10)
     tensor([3., 6.])
     """
-    _check_counts(source_rows, target_rows)
+    _check_domains(logits, source_rows, target_rows)
     weights = logits.exp() * (source_rows / target_rows)
     _check_weights(weights, f"logits of the shape {tuple(logits.shape)} give weights")
     return weights
@@ -175,8 +175,8 @@ def softmax_regression(
     Shimodaira, "Improving predictive inference under covariate shift by weighting the
     log-likelihood function", 2000.
     """
+    _check_fit(inputs, labels, classes, weights, penalty, steps)
     weights = inputs.new_ones(len(inputs)) if weights is None else weights.to(inputs.dtype)
-    _check_fit(inputs, labels, classes, weights, penalty)
     model = nn.Linear(inputs.shape[1], classes, device=inputs.device, dtype=inputs.dtype)
     nn.init.zeros_(model.weight)
     nn.init.zeros_(model.bias)
@@ -196,13 +196,24 @@ def softmax_regression(
     return model.requires_grad_(False)
 
 
-def _check_counts(*counts: int) -> None:
-    for count in counts:
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            raise ValueError(f"got {count!r} rows: give a whole number of at least 1")
+def _check_tensor(name: str, value: Tensor) -> None:
+    if not isinstance(value, Tensor):
+        raise ValueError(f"{name} are of the type {type(value).__name__}: give a tensor")
+
+
+def _check_count(count: int, of: str) -> None:
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise ValueError(f"got {count!r} {of}: give a whole number of at least 1")
+
+
+def _check_domains(logits: Tensor, source_rows: int, target_rows: int) -> None:
+    _check_tensor("logits", logits)
+    for count in (source_rows, target_rows):
+        _check_count(count, "rows")
 
 
 def _check_weights(weights: Tensor, what: str) -> None:
+    _check_tensor(what, weights)
     if weights.dim() != 1 or not weights.is_floating_point() or not weights.numel():
         raise ValueError(
             f"{what} of the shape {tuple(weights.shape)} and type {weights.dtype}: give floating "
@@ -221,6 +232,8 @@ def _check_weights(weights: Tensor, what: str) -> None:
 
 
 def _check_classes(name: str, value: Tensor, classes: int) -> None:
+    _check_tensor(name, value)
+    _check_count(classes, "classes")
     if value.dim() != 1 or value.dtype != torch.int64 or not value.numel():
         raise ValueError(
             f"{name} have shape {tuple(value.shape)} and type {value.dtype}: give int64 numbers, "
@@ -240,15 +253,20 @@ def _check_pairs(labels: Tensor, guesses: Tensor, classes: int) -> None:
 
 
 def _check_confusion(confusion: Tensor, guessed: Tensor) -> None:
-    classes = len(guessed)
-    if guessed.dim() != 1 or confusion.shape != (classes, classes):
+    for name, value in (("confusion", confusion), ("guessed", guessed)):
+        _check_tensor(name, value)
+    if guessed.dim() != 1 or not len(guessed) or confusion.shape != (len(guessed),) * 2:
         raise ValueError(
             f"confusion has shape {tuple(confusion.shape)}, guessed {tuple(guessed.shape)}: give "
             "(classes, classes) and (classes,)"
         )
     for name, value in (("confusion", confusion), ("guessed", guessed)):
-        if value.min() < 0 or abs(value.sum() - 1) > 1e-4:
-            raise ValueError(f"{name} sums to {value.sum():g}: give shares, which sum to 1")
+        # turned this way round, NaN is refused too
+        if not (value.min() >= 0 and abs(value.sum() - 1) <= 1e-4):
+            raise ValueError(
+                f"{name} sums to {value.sum():g}, its least number is {value.min():g}: give "
+                "shares, which are at least 0 and sum to 1"
+            )
     if torch.linalg.cond(confusion.double()) > 1e10:
         raise ValueError(
             "the confusion matrix has no inverse: a class is missing, is never guessed, or is "
@@ -257,15 +275,27 @@ def _check_confusion(confusion: Tensor, guessed: Tensor) -> None:
 
 
 def _check_fit(
-    inputs: Tensor, labels: Tensor, classes: int, weights: Tensor, penalty: float
+    inputs: Tensor,
+    labels: Tensor,
+    classes: int,
+    weights: Tensor | None,
+    penalty: float,
+    steps: int,
 ) -> None:
+    _check_tensor("inputs", inputs)
     check_inputs(inputs)
+    if not inputs.isfinite().all():
+        raise ValueError("inputs have numbers that are not finite: leave such rows out")
     _check_classes("labels", labels, classes)
-    _check_weights(weights, "weights")
-    if not len(inputs) == len(labels) == len(weights):
+    if weights is not None:
+        _check_tensor("weights", weights)
+        _check_weights(weights.to(inputs.dtype), "weights")
+    rows = len(labels) if weights is None else len(weights)
+    if not len(inputs) == len(labels) == rows:
         raise ValueError(
-            f"{len(inputs)} rows of inputs, {len(labels)} labels, {len(weights)} weights: give one "
-            "label and one weight for each row"
+            f"{len(inputs)} rows of inputs, {len(labels)} labels, {rows} weights: give one label "
+            "and one weight for each row"
         )
-    if not penalty >= 0:
-        raise ValueError(f"penalty is {penalty}: give 0 or more")
+    if not 0 <= penalty < float("inf"):
+        raise ValueError(f"penalty is {penalty}: give a finite number, 0 or more")
+    _check_count(steps, "steps")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -89,7 +90,7 @@ def begun(state: dict, p: Tensor, **fill: float) -> dict:
 
 
 def check_not_negative(**numbers: float) -> None:
-    """Refuse numbers below 0 and NaN, by name: ``check_not_negative(lr=0.1)``.
+    """Refuse numbers below 0, NaN and what is no number, by name: ``check_not_negative(lr=0.1)``.
 
     Raises
     ------
@@ -97,8 +98,8 @@ def check_not_negative(**numbers: float) -> None:
         If one is negative or not a number.
     """
     for name, value in numbers.items():
-        if not value >= 0:
-            raise ValueError(f"{name} is {value}: give a number of 0 or more")
+        if not isinstance(value, Real | Tensor) or not value >= 0:
+            raise ValueError(f"{name} is {value!r}: give a number of 0 or more")
 
 
 def check_betas(betas: tuple[float, float]) -> None:
@@ -109,8 +110,9 @@ def check_betas(betas: tuple[float, float]) -> None:
     ValueError
         If there are not two, or one is not from 0 to below 1.
     """
-    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
-        raise ValueError(f"betas is {betas}: give two numbers, each from 0 to below 1")
+    pair = isinstance(betas, tuple | list) and len(betas) == 2
+    if not pair or not all(isinstance(beta, Real | Tensor) and 0 <= beta < 1 for beta in betas):
+        raise ValueError(f"betas is {betas!r}: give two numbers, each from 0 to below 1")
 
 
 def _check_gradients(params: list[Tensor]) -> None:

@@ -33,8 +33,8 @@ def hessian_vector(loss: Loss, point: Tensor, vector: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If `point` is no vector of floating point numbers, `vector` has another shape or type, or
-        the loss is not one number.
+        If `point` is no vector of finite floating point numbers, `vector` has another shape or
+        type, or the loss is not one number.
 
     References
     ----------
@@ -71,7 +71,7 @@ def hessian(loss: Loss, point: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If `point` is no vector of floating point numbers, or the loss is not one number.
+        If `point` is no vector of finite floating point numbers, or the loss is not one number.
 
     Examples
     --------
@@ -274,9 +274,13 @@ def _check_point(point: Tensor) -> None:
             f"point has shape {tuple(point.shape)} and type {point.dtype}: give all parameters as "
             "one vector (n,) of floating point numbers"
         )
+    if not point.isfinite().all():
+        raise ValueError("point holds nan or infinity: give finite parameters")
 
 
 def _check_vector(point: Tensor, vector: Tensor) -> None:
+    if not isinstance(vector, Tensor):
+        raise ValueError(f"vector is {type(vector).__name__}: give a tensor of the shape of point")
     if vector.shape != point.shape or vector.dtype != point.dtype:
         raise ValueError(
             f"vector has shape {tuple(vector.shape)} and type {vector.dtype}, point "
@@ -291,7 +295,7 @@ def _check_value(value: Tensor) -> None:
 
 
 def _check_tolerance(tolerance: float) -> None:
-    if not 0 <= tolerance < float("inf"):
+    if not isinstance(tolerance, float | int) or not 0 <= tolerance < float("inf"):
         raise ValueError(f"tolerance is {tolerance!r}: give a finite number, 0 or more")
 
 

@@ -40,8 +40,9 @@ def per_example_gradients(
     Raises
     ------
     ValueError
-        If the lengths differ, there is no example or no parameter, or a layer mixes the examples
-        or draws at random (batch normalization and dropout in training mode).
+        If the arguments are no module and tensors, the lengths differ, there is no example or no
+        parameter, or a layer mixes the examples or draws at random (batch normalization and
+        dropout in training mode, batch normalization without running statistics).
 
     Examples
     --------
@@ -85,7 +86,7 @@ def batch_variance(gradients: Tensor, batch_size: int, *, replace: bool = False)
     Raises
     ------
     ValueError
-        If the gradients are no table, or the batch size does not fit.
+        If the gradients are no table of finite numbers, or the batch size does not fit.
 
     References
     ----------
@@ -149,6 +150,12 @@ def stationary_variance(curvature: float, lr: float, noise: float) -> float:
 
 
 def _check_examples(model: nn.Module, inputs: Tensor, targets: Tensor) -> None:
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"model is {type(model).__name__}: give an nn.Module")
+    if not isinstance(inputs, Tensor) or not isinstance(targets, Tensor):
+        raise ValueError(
+            f"inputs are {type(inputs).__name__}, targets {type(targets).__name__}: give tensors"
+        )
     if not inputs.dim() or not targets.dim() or len(inputs) != len(targets) or not len(inputs):
         raise ValueError(
             f"inputs have shape {tuple(inputs.shape)}, targets {tuple(targets.shape)}: give as many "
@@ -162,14 +169,23 @@ def _check_examples(model: nn.Module, inputs: Tensor, targets: Tensor) -> None:
                 f"layer {name!r} is a {type(layer).__name__} in training mode, so that an example "
                 "has no gradient of its own: call model.eval() before"
             )
+        if isinstance(layer, _BatchNorm) and layer.running_mean is None:
+            raise ValueError(
+                f"layer {name!r} is a {type(layer).__name__} without running statistics, which mixes "
+                "the examples in every mode: build it with track_running_stats=True"
+            )
 
 
 def _check_batch(gradients: Tensor, batch_size: int, replace: bool) -> None:
+    if not isinstance(gradients, Tensor):
+        raise ValueError(f"gradients are {type(gradients).__name__}: give a tensor")
     if gradients.dim() != 2 or not gradients.numel() or not gradients.is_floating_point():
         raise ValueError(
             f"gradients have shape {tuple(gradients.shape)} and type {gradients.dtype}: give "
             "floating point numbers (examples, parameters)"
         )
+    if not gradients.isfinite().all():
+        raise ValueError("gradients hold nan or infinity: the variance needs finite numbers")
     if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
         raise ValueError(f"batch_size is {batch_size!r}: give an integer, 1 or more")
     if not replace and batch_size > len(gradients):
@@ -180,11 +196,14 @@ def _check_batch(gradients: Tensor, batch_size: int, replace: bool) -> None:
 
 
 def _check_bowl(curvature: float, lr: float, noise: float) -> None:
-    if not curvature > 0:
-        raise ValueError(f"curvature is {curvature}: give a number above 0")
+    for name, value in (("curvature", curvature), ("lr", lr), ("noise", noise)):
+        if not isinstance(value, (int, float)):
+            raise ValueError(f"{name} is {value!r}: give a number")
+    if not 0 < curvature < float("inf"):
+        raise ValueError(f"curvature is {curvature}: give a finite number above 0")
     if not 0 < lr < 2 / curvature:
         raise ValueError(
             f"lr is {lr}: give a learning rate above 0 and below 2 / curvature = {2 / curvature:g}"
         )
-    if not noise >= 0:
-        raise ValueError(f"noise is {noise}: give a variance, 0 or more")
+    if not 0 <= noise < float("inf"):
+        raise ValueError(f"noise is {noise}: give a finite variance, 0 or more")

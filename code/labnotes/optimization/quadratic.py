@@ -19,7 +19,7 @@ def descend_quadratic(curvatures: Tensor, start: Tensor, lr: float | Tensor, ste
     start : Tensor
         ``(d,)``, where the path begins.
     lr : float or Tensor
-        The learning rate, above 0: one for all axes, or ``(d,)``, one for each.
+        The learning rate, above 0 and finite: one for all axes, or ``(d,)``, one for each.
     steps : int
         How many, 0 or more.
 
@@ -31,7 +31,7 @@ def descend_quadratic(curvatures: Tensor, start: Tensor, lr: float | Tensor, ste
     Raises
     ------
     ValueError
-        If shapes do not match or a number is out of its range.
+        If shapes or types do not match, or a number is out of its range or not finite.
 
     References
     ----------
@@ -65,7 +65,7 @@ def largest_stable_rate(curvatures: Tensor) -> float:
     Raises
     ------
     ValueError
-        If they are no list of numbers, one is negative, or all are 0.
+        If they are no vector of finite numbers, one is negative, or all are 0.
 
     Examples
     --------
@@ -77,6 +77,11 @@ def largest_stable_rate(curvatures: Tensor) -> float:
 
 
 def _check_axes(curvatures: Tensor, start: Tensor) -> None:
+    if not isinstance(curvatures, Tensor) or not isinstance(start, Tensor):
+        raise ValueError(
+            f"curvatures are {type(curvatures).__name__}, start is {type(start).__name__}: give "
+            "tensors"
+        )
     if curvatures.dim() != 1 or not curvatures.numel() or not curvatures.is_floating_point():
         raise ValueError(
             f"curvatures have shape {tuple(curvatures.shape)} and type {curvatures.dtype}: give "
@@ -87,6 +92,8 @@ def _check_axes(curvatures: Tensor, start: Tensor) -> None:
             f"start has shape {tuple(start.shape)}, curvatures {tuple(curvatures.shape)}: give one "
             "number for each axis"
         )
+    if not curvatures.isfinite().all() or not start.isfinite().all():
+        raise ValueError("curvatures or start hold nan or infinity: give finite numbers")
 
 
 def _check_bowl(curvatures: Tensor) -> None:
@@ -100,13 +107,17 @@ def _check_bowl(curvatures: Tensor) -> None:
 
 
 def _check_steps(curvatures: Tensor, lr: float | Tensor, steps: int) -> None:
+    if not isinstance(lr, (int, float, Tensor)):
+        raise ValueError(
+            f"lr is {lr!r}: give one learning rate, or a tensor with one for each axis"
+        )
     rates = torch.as_tensor(lr)
     if rates.shape not in ((), curvatures.shape):
         raise ValueError(
             f"lr has shape {tuple(rates.shape)}, curvatures {tuple(curvatures.shape)}: give one "
             "learning rate, or one for each axis"
         )
-    if not (rates > 0).all():
-        raise ValueError(f"lr is {lr}: give learning rates above 0")
+    if not (rates > 0).all() or not rates.isfinite().all():
+        raise ValueError(f"lr is {lr}: give finite learning rates above 0")
     if not isinstance(steps, int) or isinstance(steps, bool) or steps < 0:
         raise ValueError(f"steps is {steps!r}: give an integer, 0 or more")

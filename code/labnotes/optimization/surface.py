@@ -33,7 +33,7 @@ def surface(model: nn.Module, loss: Callable[[Callable], Tensor]) -> Loss:
     Raises
     ------
     ValueError
-        If the model has no parameters, or the function is given a vector of another shape.
+        If the model has no parameters, or the function is given anything but such a vector.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def loss_on_line(loss: Loss, start: Tensor, end: Tensor, count: int = 21) -> Ten
     Raises
     ------
     ValueError
-        If the two points have different shapes, or `count` is below 2.
+        If the two points are not floating point or differ in shape, or `count` is below 2.
 
     References
     ----------
@@ -109,12 +109,12 @@ def barrier(losses: Tensor) -> float:
     Raises
     ------
     ValueError
-        If there are fewer than two losses.
+        If there are fewer than two losses, one is nan, or they are not floating point.
 
     References
     ----------
     Entezari et al., "The Role of Permutation Invariance in Linear Mode Connectivity of Neural
-    Networks", 2022, section 1.
+    Networks", 2022.
 
     Examples
     --------
@@ -133,6 +133,8 @@ def _check_parameters(sizes: list[int]) -> None:
 
 
 def _check_length(vector: Tensor, expected: int) -> None:
+    if not isinstance(vector, Tensor):
+        raise ValueError(f"the vector is {type(vector).__name__}: give a tensor ({expected},)")
     if vector.shape != (expected,):
         raise ValueError(
             f"the vector has shape {tuple(vector.shape)}: the model has {expected} parameters, "
@@ -141,6 +143,10 @@ def _check_length(vector: Tensor, expected: int) -> None:
 
 
 def _check_ends(start: Tensor, end: Tensor, count: int) -> None:
+    for name, point in (("start", start), ("end", end)):
+        if not isinstance(point, Tensor) or not point.is_floating_point():
+            came = point.dtype if isinstance(point, Tensor) else type(point).__name__
+            raise ValueError(f"{name} is {came}: give a vector (n,) of floating point numbers")
     if start.shape != end.shape or start.dim() != 1:
         raise ValueError(
             f"start has shape {tuple(start.shape)}, end {tuple(end.shape)}: give two vectors (n,)"
@@ -150,5 +156,10 @@ def _check_ends(start: Tensor, end: Tensor, count: int) -> None:
 
 
 def _check_losses(losses: Tensor) -> None:
+    if not isinstance(losses, Tensor) or not losses.is_floating_point():
+        came = losses.dtype if isinstance(losses, Tensor) else type(losses).__name__
+        raise ValueError(f"losses are {came}: give a tensor (count,) of floating point numbers")
     if losses.dim() != 1 or len(losses) < 2:
         raise ValueError(f"losses have shape {tuple(losses.shape)}: give (count,), 2 or more")
+    if losses.isnan().any():
+        raise ValueError("losses hold nan: a height on this path is not a number")

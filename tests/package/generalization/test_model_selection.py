@@ -47,6 +47,16 @@ def test_dependent_columns_share_their_weight():
     assert minimum_norm(both, b)[0] == pytest.approx(minimum_norm(both, b)[3].item())
 
 
+def test_columns_of_zeros_get_no_weight():
+    assert minimum_norm(torch.zeros(3, 2), torch.ones(3)).tolist() == [0, 0]
+
+
+def test_singular_values_below_rounding_count_as_zero_as_in_torch():
+    for smallest in (1e-6, 3e-7):  # float32: 3 eps = 3.6e-7
+        a, b = torch.diag(torch.tensor([1.0, 1e-2, smallest])), torch.ones(3)
+        torch.testing.assert_close(minimum_norm(a, b), torch.linalg.pinv(a) @ b)
+
+
 def test_no_other_exact_fit_is_shorter():
     a, b = drawn(4, 9), drawn(4, seed=1)
     found = minimum_norm(a, b)
@@ -58,6 +68,7 @@ def test_no_other_exact_fit_is_shorter():
         assert other.norm() > found.norm()
 
 
+NAN = float("nan")
 LOW, HIGH = 0.5, 2.0  # below and above the goal of 1
 
 
@@ -74,6 +85,7 @@ LOW, HIGH = 0.5, 2.0  # below and above the goal of 1
                               "bigger": Losses(LOW, 9)}, "model bias"),
         # Losses that are nearly equal say nothing.
         (Losses(HIGH, HIGH), {"smaller": Losses(1.9, 1)}, "undecided"),
+        (Losses(HIGH, 1.5), {"smaller": Losses(1.7, 1)}, "optimization"),  # lower by a tenth
         (Losses(HIGH, HIGH), {}, "undecided"),
         (Losses(HIGH, HIGH), {"bigger": Losses(1.9, 1)}, "undecided"),
         (Losses(LOW, HIGH), {"bigger": Losses(0.1, 3)}, "overfitting"),
@@ -109,9 +121,16 @@ def test_the_branch_depends_on_ratios_only():
         (lambda: minimum_norm(drawn(3, 2), drawn(3, 1, 1)), r"targets have shape \(3, 1, 1\)"),
         (lambda: minimum_norm(drawn(0, 2), drawn(0)), r"\(0, 2\)"),
         (lambda: diagnose(Losses(1, 1), 0), "goal is 0"),
-        (lambda: diagnose(Losses(1, 1), float("nan")), "goal is nan"),
-        (lambda: diagnose(Losses(float("nan"), 1), 1), "a loss of run is not a number"),
-        (lambda: diagnose(Losses(1, 1), 1, bigger=Losses(1, float("nan"))), "a loss of bigger"),
+        (lambda: diagnose(Losses(1, 1), NAN), "goal is nan"),
+        (lambda: minimum_norm(drawn(3, 2), drawn(3).float()), "float32, features torch.float64"),
+        (lambda: minimum_norm(drawn(3, 2), torch.arange(3)), "int64, features torch.float64"),
+        (lambda: minimum_norm(drawn(3, 2) / 0, drawn(3)), "features have NaN or infinite"),
+        (lambda: minimum_norm(drawn(3, 2) * NAN, drawn(3)), "features have NaN or infinite"),
+        (lambda: minimum_norm(drawn(3, 2), drawn(3) * NAN), "targets have NaN or infinite"),
+        (lambda: diagnose(Losses(NAN, 1), 1), "a loss of run is not a number"),
+        (lambda: diagnose(Losses(1, 1, NAN), 1), "a loss of run is not a number"),
+        (lambda: diagnose(Losses(-1.05, 1), 1, smaller=Losses(-2, 1)), "at least 0"),
+        (lambda: diagnose(Losses(1, 1), 1, bigger=Losses(1, NAN)), "a loss of bigger"),
     ],
 )
 def test_bad_input_is_refused_by_name(call, says):

@@ -77,6 +77,11 @@ def test_equal_weights_count_all_rows_and_a_single_one_counts_one():
     assert effective_sample_size(torch.tensor([3.0, 1.0, 0.0, 0.0])) == pytest.approx(1.6)
 
 
+@pytest.mark.parametrize(("value", "dtype"), [(1e200, torch.float64), (1.0, torch.float16)])
+def test_neither_squares_nor_sums_overflow(value, dtype):
+    assert effective_sample_size(torch.full((70_000,), value, dtype=dtype)) == pytest.approx(70_000)
+
+
 def test_between_normal_worlds_it_falls_with_the_exponential_of_the_squared_shift():
     x = torch.tensor(norm.ppf((np.arange(200_000) + 0.5) / 200_000))
     for shift in (0.5, 1.0):
@@ -144,6 +149,18 @@ def test_the_penalty_is_a_thousandth_unless_told_otherwise():
     assert torch.allclose(softmax_regression(x, y, 3)(x).softmax(1), expected, atol=1e-3)
 
 
+def test_by_default_it_takes_enough_steps_to_reach_a_sharp_minimum():
+    x, y = drawn(200, 12, 4)
+    x[:, 0] *= 30  # columns of unlike scale take L-BFGS many steps
+    x[:, 1] += y
+    theirs = LogisticRegression(C=1 / (1e-4 * 200), tol=1e-10, max_iter=10_000).fit(x, y)
+    expected = torch.tensor(theirs.predict_proba(x))
+    found = softmax_regression(x, y, 4, penalty=1e-4)(x).softmax(1)
+    assert torch.allclose(found, expected, atol=2e-3)
+    few = softmax_regression(x, y, 4, penalty=1e-4, steps=20)(x).softmax(1)
+    assert not torch.allclose(few, expected, atol=2e-3)
+
+
 def test_a_whole_weight_is_so_many_copies_of_the_row_and_zero_leaves_it_out():
     x, y = drawn(12, 3, 3)
     times = torch.tensor([0, 1, 2, 3] * 3)
@@ -167,6 +184,7 @@ def test_the_slope_of_the_weighted_loss_is_zero_at_the_solution():
 # ---- bad input ----
 
 ONES = torch.ones(4)
+NAN, INF = float("nan"), float("inf")
 TWO = torch.tensor([[0.5, 0.0], [0.1, 0.4]])
 NEARLY = torch.tensor([[0.25, 0.25], [0.25, 0.25 + 1e-13]], dtype=torch.float64)
 
@@ -199,6 +217,26 @@ NEARLY = torch.tensor([[0.25, 0.25], [0.25, 0.25 + 1e-13]], dtype=torch.float64)
         (lambda: softmax_regression(ONES[:, None], ONES.long(), 2, weights=-ONES), "weights from"),
         (lambda: softmax_regression(ONES[:, None], ONES.long(), 2, weights=ONES[:2]), "2 weights"),
         (lambda: softmax_regression(ONES[:, None], ONES.long(), 2, penalty=-1), "penalty is -1"),
+        (lambda: softmax_regression(ONES[:, None], ONES.long(), 2, penalty=NAN), "penalty is nan"),
+        (lambda: softmax_regression(ONES[:, None], ONES.long(), 2, penalty=INF), "penalty is inf"),
+        (lambda: softmax_regression(ONES[:, None], ONES.long(), 2, steps=0), "got 0 steps"),
+        (lambda: softmax_regression(ONES[:, None] * NAN, ONES.long(), 2), "inputs .* not finite"),
+        (lambda: softmax_regression("x", ONES.long(), 2), "inputs are of the type str"),
+        (lambda: softmax_regression(ONES[:, None], ONES.long(), 2, weights=[1] * 4), "type list"),
+        (lambda: softmax_regression(ONES[:, None], ONES.long(), 2.0), "got 2.0 classes"),
+        (lambda: importance_weights("x", 5, 5), "logits are of the type str"),
+        (lambda: effective_sample_size([1.0, 2.0]), "weights are of the type list"),
+        (lambda: effective_sample_size(ONES * NAN), "weights that are not finite"),
+        (lambda: joint_confusion([0, 1], [0, 1], 2), "labels are of the type list"),
+        (lambda: joint_confusion(ONES.long(), ONES.long(), 2.5), "got 2.5 classes"),
+        (lambda: joint_confusion(ONES[:0].long(), ONES[:0].long(), 2), r"shape \(0,\)"),
+        (lambda: label_shift_weights(TWO * NAN, ONES[:2] / 2), "confusion sums to nan"),
+        (lambda: label_shift_weights(TWO, ONES[:2] * NAN), "guessed sums to nan"),
+        (lambda: label_shift_weights(TWO, ONES[:2] * 0.5005), "guessed sums to 1.001"),
+        (lambda: label_shift_weights(TWO, torch.tensor([1.5, -0.5])), "least number is -0.5"),
+        (lambda: label_shift_weights(TWO, ONES.sum()), r"guessed \(\)"),
+        (lambda: label_shift_weights(TWO[:0, :0], ONES[:0]), r"guessed \(0,\)"),
+        (lambda: label_shift_weights(TWO.tolist(), ONES[:2] / 2), "of the type list"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused_by_name(call, says):

@@ -273,12 +273,16 @@ def test_nan_and_what_is_no_parameter_are_refused(name):
     kind = getattr(optim, name)
     with pytest.raises(ValueError, match="lr is nan"):
         kind([torch.zeros(1)], lr=float("nan"))
+    for no_number in ("0.1", None, [0.1]):
+        with pytest.raises(ValueError, match="lr is .*: give a number of 0 or more"):
+            kind([torch.zeros(1)], lr=no_number)
     with pytest.raises(ValueError, match="empty"):
         kind([])
     with pytest.raises(TypeError):
         kind([1.0])
-    with pytest.raises(ValueError, match="betas"):
-        optim.Adam([torch.zeros(1)], betas=(0.9,))
+    for betas in ((0.9,), 0.9, "ab", ("0.9", "0.99"), (0.9, float("nan"))):
+        with pytest.raises(ValueError, match="betas is .*: give two numbers"):
+            optim.Adam([torch.zeros(1)], betas=betas)
 
 
 @pytest.mark.parametrize("name", NAMES)

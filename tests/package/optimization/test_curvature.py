@@ -210,6 +210,14 @@ def test_as_many_steps_as_parameters_are_enough_and_fewer_if_nothing_new_comes()
     assert [pair.value for pair in flat] == [0, 0]
 
 
+def test_curvatures_that_are_nearly_alike_are_told_apart():
+    curvatures = torch.linspace(1, 1.001, 5, dtype=torch.float64)
+    low, high = extreme_eigenpairs(lambda w: (curvatures * w**2).sum() / 2, torch.zeros(5).double())
+    assert (low.value, high.value) == (pytest.approx(1, abs=1e-12), pytest.approx(1.001, abs=1e-12))
+    assert low.vector.norm().item() == pytest.approx(1, abs=1e-12)
+    assert max(low.residual, high.residual) < 1e-12
+
+
 def test_the_seed_decides_the_start_and_not_the_result():
     loss, w = network_loss(hidden=10)
     once, again, other = (extreme_eigenpairs(loss, w, 60, seed)[1] for seed in (0, 0, 1))
@@ -223,6 +231,10 @@ BAD = [
     (lambda: hessian(FUNCTIONS["slope"], torch.zeros(2, 2)), r"point has shape \(2, 2\)"),
     (lambda: hessian(FUNCTIONS["slope"], torch.zeros(2, dtype=torch.long)), "torch.int64"),
     (lambda: hessian(FUNCTIONS["slope"], torch.zeros(0)), r"point has shape \(0,\)"),
+    (lambda: hessian(FUNCTIONS["slope"], torch.tensor([1.0, float("nan")])), "point holds nan"),
+    (lambda: hessian(FUNCTIONS["slope"], torch.tensor([1.0, float("inf")])), "point holds nan"),
+    (lambda: hessian_vector(FUNCTIONS["slope"], torch.zeros(2), [1.0, 2.0]), "vector is list"),
+    (lambda: classify(FUNCTIONS["slope"], torch.zeros(2), tolerance="small"), "is 'small'"),
     (lambda: classify(FUNCTIONS["slope"], torch.zeros(2, 2)), r"point has shape \(2, 2\)"),
     (lambda: extreme_eigenpairs(FUNCTIONS["slope"], torch.zeros(2, 2)), r"shape \(2, 2\)"),
     (

@@ -57,6 +57,13 @@ def test_the_variance_is_that_over_all_batches_there_are(batch_size, replace):
     assert got == pytest.approx(expected, abs=1e-12)
 
 
+def test_a_batch_is_drawn_without_replacement_unless_told_otherwise():
+    gradients = torch.tensor([[-1.0], [-2.0], [-6.0]])
+    means = np.array([np.mean(pair) for pair in combinations((-1.0, -2.0, -6.0), 2)])
+    assert batch_variance(gradients, 2) == pytest.approx(means.var())
+    assert batch_variance(gradients, 3) == 0
+
+
 def test_a_batch_of_one_example_alone_has_no_variance_and_more_than_all_needs_replacement():
     one = torch.tensor([[2.0, 3.0]])
     assert batch_variance(one, 1) == 0
@@ -97,12 +104,20 @@ def test_layers_that_mix_examples_or_draw_are_refused_in_training_mode_only(laye
     torch.testing.assert_close(per_example_gradients(model, x, y).mean(0), expected)
 
 
+def test_batch_normalization_without_running_statistics_is_refused_in_every_mode():
+    model = Mixed(nn.BatchNorm1d(3, track_running_stats=False)).eval()
+    with pytest.raises(ValueError, match="layer 'layer' is a BatchNorm1d without running stat"):
+        per_example_gradients(model, torch.randn(4, 3), torch.arange(4) % 3)
+
+
 @pytest.mark.parametrize(
     "model, inputs, targets, message",
     [
         (nn.Linear(2, 2), torch.ones(3, 2), torch.zeros(2, dtype=int), "as many targets as inputs"),
         (nn.Linear(2, 2), torch.ones(0, 2), torch.zeros(0, dtype=int), "at least one"),
         (nn.Linear(2, 2), torch.tensor(1.0), torch.tensor(0), "as many targets as inputs"),
+        ("model", torch.ones(3, 2), torch.zeros(3, dtype=int), "model is str: give an nn.Module"),
+        (nn.Linear(2, 2), [[1.0, 2.0]], torch.zeros(1, dtype=int), "inputs are list.*give tensors"),
         (nn.Flatten(), torch.ones(3, 2), torch.zeros(3, dtype=int), "no parameter"),
     ],
 )
@@ -117,6 +132,8 @@ def test_examples_that_do_not_fit_are_refused(model, inputs, targets, message):
         (torch.ones(3), 1, False, r"gradients have shape \(3,\)"),
         (torch.ones(0, 3), 1, False, "gradients have shape"),
         (torch.ones(3, 1, dtype=int), 1, False, "int64: give floating"),
+        ([[1.0]], 1, False, "gradients are list: give a tensor"),
+        (torch.tensor([[float("nan")], [1.0]]), 1, False, "gradients hold nan or infinity"),
         (torch.ones(3, 1), 0, False, "batch_size is 0: give an integer, 1 or more"),
         (torch.ones(3, 1), 1.0, False, "batch_size is 1.0"),
         (torch.ones(3, 1), True, False, "batch_size is True"),
@@ -131,11 +148,16 @@ def test_bad_input_of_a_batchs_variance_is_refused(gradients, batch_size, replac
 @pytest.mark.parametrize(
     "numbers, message",
     [
-        ((0.0, 0.1, 1.0), "curvature is 0.0: give a number above 0"),
+        ((0.0, 0.1, 1.0), "curvature is 0.0: give a finite number above 0"),
         ((2.0, 0.0, 1.0), "lr is 0.0: give a learning rate above 0 and below 2 / curvature = 1"),
         ((2.0, 1.0, 1.0), "lr is 1.0"),
         ((2.0, 0.1, -1.0), "noise is -1.0"),
         ((2.0, 0.1, float("nan")), "noise is nan"),
+        ((2.0, 0.1, float("inf")), "noise is inf: give a finite variance"),
+        ((float("inf"), 0.1, 1.0), "curvature is inf"),
+        ((2.0, float("nan"), 1.0), "lr is nan"),
+        (("2", 0.1, 1.0), "curvature is '2': give a number"),
+        ((2.0, torch.tensor(0.1), 1.0), "lr is tensor.*: give a number"),
     ],
 )
 def test_bad_input_of_the_stationary_variance_is_refused(numbers, message):

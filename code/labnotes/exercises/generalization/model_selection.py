@@ -59,6 +59,8 @@ def simplest_good_enough(answer: Callable) -> Iterator[Case]:
          "below, over the root of the number of folds"),
         ([[2.29, 2.29, 2.29, 2.29, 2.29], [1.0, 2.0, 2.0, 2.0, 3.0]], "deviation with folds - 1 "
          "below the root, not folds"),
+        ([[2.52, 2.52, 2.52, 2.52], [2.0, 2.0, 2.0, 3.0]], "divide the deviation by the root of the "
+         "number of folds, not of folds - 1"),
         ([[1.0, 9.0], [4.0, 4.0]], "the deviation is that of the setting with the lowest mean"),
     ]  # fmt: skip
     tables.append(((torch.rand(8, 5, generator=draw) + 0.1).tolist(), "of random errors"))

@@ -59,7 +59,8 @@ def _is_opposite(got, expected: Tensor) -> bool:
 def chord_violation(answer: Callable) -> Iterator[Case]:
     """``answer(loss, v, w, s)`` -> the loss on the way less the chord.
 
-    Expected: for a quadratic loss, -s (1 - s) times its value at v - w; the rest by hand.
+    Expected: for a quadratic loss, -s (1 - s) times its value at v - w; the rest by hand. A fourth
+    power takes care that this shortcut is not the answer.
     """
 
     def bowl(w):
@@ -82,6 +83,12 @@ def chord_violation(answer: Callable) -> Iterator[Case]:
         answer(lambda w: -bowl(w), torch.tensor([0.0]), torch.tensor([2.0]), 0.25),
         torch.tensor(0.75),
         hint="a function that rises above its chord gives a positive number",
+    )
+    yield Case(
+        "chord_violation(lambda w: (w**4).sum(), [0.], [2.], 0.25)",
+        answer(lambda w: (w**4).sum(), torch.tensor([0.0]), torch.tensor([2.0]), 0.25),
+        torch.tensor(-3.9375),  # 0.5**4 on the way, the chord is at 0.25 * 16
+        hint="it has to be right for every loss, not only for squares",
     )
     draw = torch.Generator().manual_seed(0)
     for s in (0.0, 0.3, 1.0):

@@ -60,6 +60,7 @@ def decay_groups(answer: Callable) -> Iterator[Case]:
     """
     frozen = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2))
     frozen[0].weight.requires_grad_(False)
+    few = nn.ParameterList([torch.tensor(2.0), torch.ones(2, 1, 3)])
     for name, model, decay, hint in (
         ("nn.Linear(2, 3)", nn.Linear(2, 3), 0.1, "the bias has one dimension"),
         ("Linear, LayerNorm and Linear, the first weight frozen", frozen, 0.5,
@@ -67,6 +68,8 @@ def decay_groups(answer: Callable) -> Iterator[Case]:
         ("a convolution with batch normalization",
          nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), 0.2,
          "a kernel has four dimensions: two and more decay"),
+        ("a single number and a tensor of three dimensions", few, 0.3,
+         "a number has no dimension, and that is fewer than two"),
     ):  # fmt: skip
         names = {id(p): n for n, p in model.named_parameters()}
         call = f"decay_groups(model, weight_decay={decay}), model: {name}"

@@ -41,6 +41,16 @@ def epoch_batches(answer: Callable) -> Iterator[Case]:
         False,
         hint="draw a new order at each call, with torch.randperm(..., generator=generator)",
     )
+    orders = {
+        tuple(torch.cat(list(answer(4, 2, draw))).tolist())
+        for _ in range(600)  # a fair shuffle misses one of the 24 once in billions of such trials
+    }
+    yield Case(
+        "how many orders 600 epochs of epoch_batches(4, 2, generator) show",
+        len(orders),
+        24,
+        hint="shuffle all the numbers, then cut: batches of neighbours, in whatever order, are not it",
+    )
     again = torch.cat(list(answer(50, 5, torch.Generator().manual_seed(0)))).tolist()
     yield Case(
         "whether a generator with the same seed gives the same first epoch again",
@@ -54,7 +64,8 @@ def epoch_batches(answer: Callable) -> Iterator[Case]:
 def whole_gradient(answer: Callable) -> Iterator[Case]:
     """``answer(model, batches)`` -> list of tensors, one a parameter.
 
-    Expected: what autograd gives for the mean loss of all examples at once.
+    Expected: what autograd gives for the mean loss of all examples at once, without more of them
+    in one call of the model than a batch has.
     """
     draw = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
@@ -71,6 +82,8 @@ def whole_gradient(answer: Callable) -> Iterator[Case]:
         parameters = list(model.parameters())
         expected = list(torch.autograd.grad(F.cross_entropy(model(inputs), labels), parameters))
         before = [p.detach().clone() for p in parameters]
+        rows = []
+        model.register_forward_pre_hook(lambda _, given, rows=rows: rows.append(len(given[0])))
         for old in (False, True):
             for p in parameters:
                 p.grad = torch.ones_like(p) if old else None
@@ -84,6 +97,12 @@ def whole_gradient(answer: Callable) -> Iterator[Case]:
                 expected,
                 hint="clear the old gradients first" if old else hint,
             )
+        yield Case(
+            f"whether {call} hands more examples to the model at once than the largest batch has",
+            max(rows, default=0) > max(sizes),
+            False,
+            hint="the examples do not fit into memory together: one call of the model for each batch",
+        )
         yield Case(
             f"the parameters after {call}",
             [p.detach() for p in parameters],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -84,7 +85,7 @@ class OptimizersExplorer(Explorer):
     Raises
     ------
     ValueError
-        If an optimizer is unknown, or `start` lies outside of the map.
+        If an optimizer is unknown, a number is NaN, or `start` lies outside of the map.
     """
 
     _esm = with_shared(HERE / "optimizers.js")
@@ -107,8 +108,12 @@ class OptimizersExplorer(Explorer):
         unknown = [name for name in self.chosen if name not in OPTIMIZERS]
         if unknown:
             raise ValueError(f"unknown optimizer {unknown[0]!r}: there are {', '.join(OPTIMIZERS)}")
+        if math.isnan(self.learning_rate + self.beta):
+            raise ValueError(
+                f"learning_rate is {self.learning_rate} and beta {self.beta}: give two numbers"
+            )
         reach = SURFACES[self.surface].reach
-        if len(self.start) != 2 or any(abs(p) > r for p, r in zip(self.start, reach)):
+        if len(self.start) != 2 or not all(abs(p) <= r for p, r in zip(self.start, reach)):
             raise ValueError(
                 f"start is {self.start}: the map reaches from {-reach[0]} to {reach[0]} and from "
                 f"{-reach[1]} to {reach[1]}"

@@ -42,13 +42,13 @@ def equal_is_new(losses, patience):
     return kept, len(losses)
 
 
-def rule(errors, ddof=1, root=True, of="best"):
+def rule(errors, ddof=1, root=True, of="best", times=1.0):
     e = errors.numpy()
     means, best = e.mean(1), e.mean(1).argmin()
     spread = e.std(1, ddof=ddof)
     size = {"best": spread[best], "own": spread, "all": e.std(ddof=1)}[of]
     size = size / np.sqrt(e.shape[1]) if root else size
-    return int(np.flatnonzero(means <= means[best] + size)[0])
+    return int(np.flatnonzero(means <= means[best] + times * size)[0])
 
 
 TestModelSelection = answers(
@@ -74,6 +74,7 @@ TestModelSelection = answers(
             "the best": lambda e: int(e.mean(1).argmin()),
             "no root": lambda e: rule(e, root=False),
             "other deviation": lambda e: rule(e, ddof=0),
+            "folds - 1 twice": lambda e: rule(e, times=(e.shape[1] / (e.shape[1] - 1)) ** 0.5),
             "own deviation": lambda e: rule(e, of="own"),
             "deviation of all": lambda e: rule(e, of="all"),
             "zero": lambda e: 0,

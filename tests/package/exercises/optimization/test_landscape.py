@@ -47,6 +47,9 @@ TestLandscape = answers(
         "escape_direction": {
             "the highest curvature": lambda g, h: (
                 lambda u: -u if g @ u > 0 else u)(torch.linalg.eigh(h).eigenvectors[:, -1]),
+            "the flattest": lambda g, h: (
+                lambda u: -u if g @ u > 0 else u)(
+                    torch.linalg.eigh(h).eigenvectors[:, torch.linalg.eigvalsh(h).abs().argmin()]),
             "uphill": lambda g, h: -escape(g, h),
             "any sign": lambda g, h: torch.linalg.eigh(h).eigenvectors[:, 0],
             "the other any sign": lambda g, h: -torch.linalg.eigh(h).eigenvectors[:, 0],
@@ -67,6 +70,7 @@ TestLandscape = answers(
                 f((1 - s) * v + s * w) - (s * f(v) + (1 - s) * f(w))),
             "share swapped on the way": lambda f, v, w, s: (
                 f(s * v + (1 - s) * w) - ((1 - s) * f(v) + s * f(w))),
+            "a shortcut for squares": lambda f, v, w, s: -s * (1 - s) * f(v - w),
             "the middle": lambda f, v, w, s: violation(f, v, w, 0.5),
             "no chord": lambda f, v, w, s: f((1 - s) * v + s * w),
             "a plain number": lambda f, v, w, s: violation(f, v, w, s).item(),

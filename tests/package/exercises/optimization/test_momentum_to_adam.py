@@ -82,6 +82,8 @@ TestMomentumToAdam = answers(
             "nothing decays": lambda m, d: groups(m, d, decays=lambda p: False),
             "frozen ones too": lambda m, d: groups(m, d, keep=lambda p: True),
             "matrices alone": lambda m, d: groups(m, d, decays=lambda p: p.dim() == 2),
+            "everything but vectors": lambda m, d: groups(m, d, decays=lambda p: p.dim() != 1),
+            "matrices and kernels": lambda m, d: groups(m, d, decays=lambda p: p.dim() in (2, 4)),
             "the other way round": lambda m, d: groups(m, d, decays=lambda p: p.dim() < 2),
             "groups exchanged": lambda m, d: groups(m, d)[::-1],
             "no decay of the second": lambda m, d: [groups(m, d)[0], {"params": groups(m, d)[1]["params"]}],

@@ -15,6 +15,20 @@ def by_slices(n, size, draw):
     return tuple(order[i : i + size] for i in range(0, n, size))
 
 
+def rotated(n, size, draw):
+    return list(torch.arange(n).roll(int(torch.randint(n, (1,), generator=draw))).split(size))
+
+
+def batches_in_random_order(n, size, draw):
+    *full, last = torch.arange(n).split(size)
+    return [full[i] for i in torch.randperm(len(full), generator=draw)] + [last]
+
+
+def shuffled_inside_batches(n, size, draw):
+    cut = torch.arange(n).split(size)
+    return [b[torch.randperm(len(b), generator=draw)] for b in cut]
+
+
 def whole(model, batches):
     parameters = list(model.parameters())
     total = [torch.zeros_like(p) for p in parameters]
@@ -43,6 +57,10 @@ def stepping(model, batches):
     return gradients
 
 
+def joined(model, batches):
+    return whole(model, [tuple(torch.cat(part) for part in zip(*batches))])
+
+
 def per_batch_mean(model, batches):
     return accumulated(model, batches, share=1 / len(batches))
 
@@ -63,6 +81,9 @@ TestSgd = answers(
             "the same order each time": lambda n, b, g: batches(
                 n, b, torch.Generator().manual_seed(0)
             ),
+            "rotated, not shuffled": rotated,
+            "batches of neighbours, in a random order": batches_in_random_order,
+            "shuffled inside the batches only": shuffled_inside_batches,
             "another generator": lambda n, b, g: list(torch.randperm(n).split(b)),
             "one tensor": lambda n, b, g: torch.randperm(n, generator=g),
             "floats": lambda n, b, g: [x.float() for x in batches(n, b, g)],
@@ -75,6 +96,7 @@ TestSgd = answers(
             "last batch only": lambda m, b: whole(m, b[-1:]),
             "a step taken": stepping,
             "upwards": lambda m, b: [-g for g in whole(m, b)],
+            "all batches joined into one": joined,
             "one vector": lambda m, b: torch.cat([g.flatten() for g in whole(m, b)]),
             "double precision": lambda m, b: [g.double() for g in whole(m, b)],
             "zeros": lambda m, b: [0 * g for g in whole(m, b)],
