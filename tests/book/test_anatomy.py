@@ -202,6 +202,17 @@ def test_there_are_courses_of_6_12_24_and_45_hours_and_the_longest_has_every_cha
     }
 
 
+def test_the_first_page_has_a_card_for_each_chapter_and_each_card_names_its_part():
+    page = (ROOT / "index.md").read_text("utf8")
+    cards = re.findall(
+        r"^::::{grid-item-card}[^\n]*\n:link: (chapters/\S+)\n(.*?)^::::$", page, re.M | re.S
+    )
+    assert {name for name, _ in cards} >= {c.docname for c in book()}
+    assert [
+        name for name, text in cards if not re.search(r":::{card-footer}\n[\w ]+\n:::\n", text)
+    ] == []
+
+
 @pytest.mark.parametrize("folder", ["chapters", "classroom", "code", "tests", "data", "benchmarks"])
 def test_the_project_speaks_of_itself_alone(folder):
     """No absolute path of anybody's machine in any file."""
