@@ -292,7 +292,9 @@ class Spoiler:
             return self.sequence(value)
         if isinstance(value, dict):
             return dict(zip(value, self.sequence(list(value.values()))))
-        if isinstance(value, torch.Tensor):
+        if value is None:  # "there is none" is an answer too
+            found = {"zeros": 0, "nan": float("nan"), "a text": "None"}
+        elif isinstance(value, torch.Tensor):
             found = tensor_faults(value)
         else:
             found = text_faults(value) if isinstance(value, str) else number_faults(value)

@@ -89,6 +89,11 @@ def _named(groups, names: dict[int, str]):
         return groups
     return [
         {**group, "params": [names.get(id(p), "no parameter of the model") for p in group["params"]],
-         "weight_decay": float(group.get("weight_decay", -1))}
+         "weight_decay": _number(group.get("weight_decay", -1))}
         for group in groups
     ]  # fmt: skip
+
+
+def _number(value):
+    """A number as a float, since 0 is as good as 0.0; anything else in words."""
+    return float(value) if isinstance(value, (int, float)) else f"no number: {value!r}"

@@ -23,7 +23,7 @@ def epoch_batches(answer: Callable) -> Iterator[Case]:
         sizes = [batch_size] * (n // batch_size) + [n % batch_size] * (n % batch_size > 0)
         yield Case(
             f"the length of each batch of {call}",
-            [len(b) for b in got] if isinstance(got, (list, tuple)) else got,
+            [_length(b) for b in got] if isinstance(got, (list, tuple)) else got,
             sizes,
             hint="full batches, then one with what is left, if anything is; a list of tensors",
         )
@@ -58,6 +58,11 @@ def epoch_batches(answer: Callable) -> Iterator[Case]:
         True,
         hint="take all that is random from the generator, and do not seed it yourself",
     )
+
+
+def _length(batch):
+    """How many indices a batch holds; what is no tensor of indices as it came."""
+    return len(batch) if isinstance(batch, torch.Tensor) and batch.dim() == 1 else batch
 
 
 @checker("sgd.whole_gradient")
