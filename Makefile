@@ -50,6 +50,7 @@ classroom: .venv/.ready .venv/.bubblewrap
 bench: .venv/.ready
 	$(PY) benchmarks/against_d2l.py --all --save
 	$(PY) benchmarks/foundations_against_d2l.py --save
+	$(PY) benchmarks/optimizers_against_d2l.py --save
 	$(PY) benchmarks/loop_overhead.py
 
 # Small faults in the taught code: which of them would no test notice? Half an hour; not part of CI.

@@ -34,6 +34,9 @@ for module, package in {modules!r}.items():  # what this chapter compares itself
 #: and gets the few that it imports (scipy and the like are on Colab; requests and pandas too).
 WITHOUT_PINS = {"d2l": ["pandas", "requests", "scipy"]}
 
+#: What code imports, where it has not the package's name.
+MODULES = {"pyyaml": "yaml", "scikit-image": "skimage", "scikit-learn": "sklearn"}
+
 
 def install_cell(chapter: Chapter, source: str) -> str:
     """The first cell: the package, then what the chapter's front matter says it ``requires``."""
@@ -42,7 +45,7 @@ def install_cell(chapter: Chapter, source: str) -> str:
         name = re.split(r"[=<>!~\[ ]", package)[0]
         for needed in WITHOUT_PINS.get(name, []):
             modules[needed] = needed
-        module = {"scikit-learn": "sklearn", "pyyaml": "yaml"}.get(name, name.replace("-", "_"))
+        module = MODULES.get(name, name.replace("-", "_"))
         modules[module] = f"--no-deps {package}" if name in WITHOUT_PINS else package
     cell = INSTALL.format(source=source)
     return (cell + (PEERS.format(modules=modules) if modules else "")).rstrip()
@@ -111,6 +114,8 @@ def code_cell(cell, n: int, converter: Converter) -> list:
         # Without a kernel neither Colab nor GitHub shows a widget: they get its picture.
         if "data" in output:
             output.data.pop(VIEW, None)
+            if shown := output.data.get("text/markdown"):
+                output.data["text/markdown"] = converter.displayed(shown)
     new = new_code_cell(
         cell.source,
         metadata=metadata,

@@ -23,6 +23,7 @@ ROLE = re.compile(r"\{(?P<name>[\w:]+)\}`(?P<body>[^`]+)`")
 TITLED = re.compile(r"^(?P<title>.*?)\s*<(?P<target>[^<>]+)>$", re.S)
 DISPLAY = re.compile(r"\$\$(?P<maths>.+?)\$\$[ \t]*\((?P<label>[\w:.-]+)\)", re.S)
 TARGET = re.compile(r"^\([\w:.-]+\)=\s*$", re.M)
+PAGE = re.compile(r"\[(?P<title>[^\]]+)\]\((?P<page>/[^)\s]+)\.md\)")
 ADMONITIONS = {
     "note": "Note",
     "tip": "Tip",
@@ -196,6 +197,10 @@ class Converter:
         )
         text = re.sub(r"\[([^\]]+)\]\(#[\w-]+\)", r"\1", text)  # anchors that only the site has
         return ROLE.sub(self.role, text)
+
+    def displayed(self, text: str) -> str:
+        """Markdown that a cell displays, its links to pages of the book made for a notebook."""
+        return PAGE.sub(lambda m: self.book.link(m["page"], m["title"]), text)
 
     def role(self, match: re.Match) -> str:
         name, body = match["name"], match["body"]

@@ -190,16 +190,27 @@ def test_each_chapter_has_a_plan_for_a_class(chapter):
     assert chapter.docname.removeprefix("chapters/") in plans(ROOT)
 
 
-def test_there_are_courses_of_6_12_24_and_36_hours_and_the_longest_has_every_chapter():
+def test_there_are_courses_of_6_12_24_and_45_hours_and_the_longest_has_every_chapter():
     page = (ROOT / "chapters" / "reference" / "for-teachers.md").read_text("utf8")
     courses = [parse(body) for body in re.findall(r"^```{syllabus}\n(.*?)^```$", page, re.M | re.S)]
-    assert [c.hours for c in courses[:4]] == [6, 12, 24, 36]
+    assert [c.hours for c in courses[:4]] == [6, 12, 24, 45]
     named = {name for s in courses[3].sessions for name in [*s.chapters, *s.at_home]}
     assert named == {c.docname.removeprefix("chapters/") for c in book()}
     # Shapes, residual networks, BLEU, attention.
     assert {s.assignment for s in courses[3].sessions if s.assignment} == {
         path.stem for path in (ROOT / "classroom" / "assignments").glob("*.md")
     }
+
+
+def test_the_first_page_has_a_card_for_each_chapter_and_each_card_names_its_part():
+    page = (ROOT / "index.md").read_text("utf8")
+    cards = re.findall(
+        r"^::::{grid-item-card}[^\n]*\n:link: (chapters/\S+)\n(.*?)^::::$", page, re.M | re.S
+    )
+    assert {name for name, _ in cards} >= {c.docname for c in book()}
+    assert [
+        name for name, text in cards if not re.search(r":::{card-footer}\n[\w ]+\n:::\n", text)
+    ] == []
 
 
 @pytest.mark.parametrize("folder", ["chapters", "classroom", "code", "tests", "data", "benchmarks"])

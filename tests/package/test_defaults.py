@@ -10,7 +10,16 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.models.googlenet import InceptionAux
 
-from labnotes import attention, convnets, detection, metrics, normalization
+from labnotes import (
+    attention,
+    convnets,
+    detection,
+    metrics,
+    normalization,
+    optim,
+    sequence,
+    text,
+)
 from labnotes.metrics import classification
 from labnotes.train import schedules
 
@@ -97,6 +106,14 @@ PAPERS = [
     (metrics.average_precision, {"interpolation": "coco"}),
     # Everingham et al. (2010): void pixels have the value 255
     (metrics.confusion_matrix, {"ignore_index": 255}),
+    # torch's defaults, whose signature says only *args
+    *((layer, {"num_layers": 1, "bidirectional": False, "batch_first": False})
+      for layer in (sequence.RNN, sequence.GRU, sequence.LSTM)),
+    (sequence.beam_search, {"end": None}),
+    (text.Vocabulary, {"min_freq": 1, "reserved": ("<unk>",)}),
+    # Devlin et al. (2019), their code: the uncased model
+    (text.WordPiece, {"unknown": "[UNK]", "lowercase": True}),
+    (text.basic_tokens, {"lowercase": True}),
     # Papineni et al. (2002), section 2.3: N = 4, and no smoothing
     (metrics.bleu, {"max_n": 4, "smooth": None}),
     (metrics.corpus_bleu, {"max_n": 4, "smooth": None}),
@@ -154,6 +171,10 @@ PEERS = [
     (convnets.InceptionAux, InceptionAux, {}),
     (convnets.ResNet, torchvision.models.ResNet, {}),
     (convnets.DenseNet, torchvision.models.DenseNet, {}),
+    *(
+        (getattr(optim, name), getattr(torch.optim, name), {})
+        for name in ("SGD", "Adagrad", "RMSprop", "Adam", "AdamW")
+    ),
     (schedules.step_decay, torch.optim.lr_scheduler.StepLR, {}),
     (schedules.cosine, torch.optim.lr_scheduler.CosineAnnealingLR, {"floor": "eta_min"}),
     (schedules.one_cycle, torch.optim.lr_scheduler.OneCycleLR, {"rise": "pct_start"}),

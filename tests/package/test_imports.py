@@ -22,7 +22,9 @@ CODE = ROOT / "code"
 FILES = sorted((CODE / "labnotes").rglob("*.py"))
 CHAPTERS = sorted((ROOT / "chapters").rglob("*.md"))
 # Chapters and tests compare with these; whoever only imports the package must not need them.
-PEERS = {"d2l", "nltk", "pandas", "sacrebleu", "scipy", "sklearn"}
+PEERS = {
+    "d2l", "nltk", "pandas", "pycocotools", "sacrebleu", "scipy", "skimage", "sklearn", "tokenizers",
+}  # fmt: skip
 
 
 def module_name(file: Path) -> str:

@@ -12,16 +12,21 @@ from labnotes import (
     attention,
     convnets,
     data,
+    detection,
     foundations,
     generalization,
     metrics,
     normalization,
+    optim,
+    optimization,
+    sequence,
+    text,
     train,
 )
 
 PACKAGES = [
-    attention, convnets, convnets.receptive_field, data, foundations, generalization, metrics,
-    normalization, train,
+    attention, convnets, convnets.receptive_field, data, detection, foundations, generalization,
+    metrics, normalization, optim, optimization, sequence, text, train,
 ]  # fmt: skip
 PACKAGES[2] = sys.modules["labnotes.convnets.receptive_field"]  # the name is the function's too
 

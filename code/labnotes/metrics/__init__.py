@@ -11,6 +11,8 @@ __all__ = lazy(__name__, {
     "detection": [
         "MeanAveragePrecision", "average_precision", "mean_average_precision", "precision_recall",
     ],
+    "generation": ["frechet_distance", "inception_score"],
+    "language": ["perplexity"],
     "paired": ["McNemar", "mcnemar", "paired_bootstrap"],
     "segmentation": ["class_iou", "confusion_matrix", "dice", "mean_iou", "pixel_accuracy"],
 })  # fmt: skip

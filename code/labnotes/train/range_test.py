@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import torch
@@ -46,6 +47,13 @@ class RangeTest:
 
     rates: list[float]
     losses: list[float]
+
+    def __post_init__(self):
+        if not len(self.rates) == len(self.losses) > 0:
+            raise ValueError(
+                f"{len(self.rates)} rates and {len(self.losses)} losses: give one loss for each "
+                "rate, and at least one"
+            )
 
     @property
     def smoothed(self) -> list[float]:
@@ -271,8 +279,8 @@ def _copy(tensor: torch.Tensor | None) -> torch.Tensor | None:
 
 
 def _check_range(start: float, end: float, steps: int) -> None:
-    if not 0 < start < end < math.inf:
-        raise ValueError(f"start is {start} and end {end}: give rates with 0 < start < end")
+    if not (isinstance(start, Real) and isinstance(end, Real) and 0 < start < end < math.inf):
+        raise ValueError(f"start is {start!r} and end {end!r}: give rates with 0 < start < end")
     if not isinstance(steps, int) or isinstance(steps, bool) or steps < 3:
         raise ValueError(f"steps is {steps!r}: give a whole number of at least 3")
 

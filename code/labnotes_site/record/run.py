@@ -31,7 +31,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 #: Chapters compare themselves with these; a record can do without.
-PEERS = ("d2l", "nltk", "pandas", "sacrebleu", "scipy", "sklearn")
+PEERS = (
+    "d2l", "nltk", "pandas", "pycocotools", "sacrebleu", "scipy", "skimage", "sklearn", "tokenizers",
+)  # fmt: skip
 TERMINAL = sys.stderr
 
 

@@ -85,6 +85,14 @@ def test_citations_are_written_out_and_listed(converter):
     assert "Ada Lovelace" in text and "1843" in text.split("\n\n")[-1]
 
 
+def test_a_page_that_a_table_of_a_cell_links_is_linked_as_in_the_text(converter):
+    table = "| resnet18 | [convnets/resnet](/chapters/convnets/resnet.md) | [a](https://b/c.md) |"
+    address = "https://book//chapters/convnets/resnet"
+    assert converter.displayed(table) == (
+        f"| resnet18 | [convnets/resnet]({address}) | [a](https://b/c.md) |"
+    )
+
+
 def test_nested_directives_are_converted_too(converter):
     text = convert(
         converter, "::::{note}\nOuter {doc}`page`.\n\n:::{settles} conv-x\nInner.\n:::\n::::"

@@ -273,6 +273,20 @@ def test_steepest_and_lowest_are_where_a_drawn_curve_has_them():
     assert found.lowest == pytest.approx(1.0, rel=0.5)
 
 
+@pytest.mark.parametrize(("rates", "losses"), [([], []), ([0.1, 0.2], [1.0])])
+def test_a_result_has_one_loss_for_each_rate(rates, losses):
+    with pytest.raises(ValueError, match=f"{len(rates)} rates and {len(losses)} losses"):
+        RangeTest(rates, losses)
+
+
+def test_by_default_the_rates_reach_over_six_decades_in_a_hundred_steps():
+    batches = some_batches()
+    found = lr_range_test(
+        network(), batches, optimizer=lambda p: SGD(p, lr=0.1), progress=False, clip_norm=1.0
+    )
+    assert found.rates == pytest.approx(np.logspace(-5, 1, 100).tolist(), rel=1e-9)
+
+
 @pytest.mark.parametrize(
     "losses", [[5, 4, 3, 2, 1], [1, 2, 3, 4, 5], [math.nan] * 5, [1, math.inf, 1, 1, 1]]
 )
@@ -315,6 +329,8 @@ def test_a_test_without_an_answer_is_still_drawn(losses):
         ({"start": 0.0}, "start is 0.0"),
         ({"start": -1.0}, "start is -1.0"),
         ({"start": 1.0, "end": 1.0}, "start is 1.0 and end 1.0"),
+        ({"start": "small"}, "start is 'small'"),
+        ({"end": None}, "end None"),
         ({"end": math.inf}, "end inf"),
         ({"end": math.nan}, "end nan"),
         ({"steps": 2}, "steps is 2"),

@@ -66,7 +66,12 @@ def weighted_means(answer: Callable) -> Iterator[Case]:
     """
     draw = torch.Generator().manual_seed(0)
     first = torch.tensor([[[1.0, 1.0], [3.0, 1.0]]]), torch.tensor([[[0.0, 10.0], [4.0, 20.0]]])
-    yield _mean_case(answer, *first, "the weights of a row need not sum to 1: divide by their sum")
+    yield _mean_case(
+        answer,
+        *first,
+        "the weights of a row need not sum to 1: divide each row by its own sum, whose shape "
+        "(batch, rows, 1) keepdim=True keeps",
+    )
     yield _mean_case(
         answer,
         torch.rand(2, 3, 4, generator=draw) + 0.1,

@@ -1,0 +1,8 @@
+"""Networks that read a sequence step by step, and searches through the sequences they propose."""
+
+from labnotes.lazy import lazy
+
+__all__ = lazy(__name__, {
+    "recurrent": ["GRU", "LSTM", "RNN", "gru_step", "lstm_step", "rnn_step"],
+    "search": ["Hypothesis", "beam_search", "viterbi"],
+})  # fmt: skip

@@ -1,0 +1,79 @@
+"""Inception score and Fréchet distance: SciPy's numbers."""
+
+import doctest
+
+import numpy as np
+import pytest
+import scipy.linalg
+import scipy.stats
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labnotes.metrics import frechet_distance, generation, inception_score
+
+
+def features(n: int, d: int, seed: int) -> torch.Tensor:
+    draw = torch.Generator().manual_seed(seed)
+    mixed = torch.randn(n, d, generator=draw) @ torch.randn(d, d, generator=draw)
+    return mixed + torch.randn(d, generator=draw)
+
+
+@given(seed=st.integers(0, 999), d=st.integers(1, 12))
+def test_the_frechet_distance_is_scipys_with_the_root_of_the_product(seed, d):
+    one, other = features(40, d, seed), features(30, d, seed + 1)
+    pairs = [(x.double().mean(0), torch.cov(x.double().T).view(d, d)) for x in (one, other)]
+    (m1, c1), (m2, c2) = ((m.numpy(), c.numpy()) for m, c in pairs)
+    root = scipy.linalg.sqrtm(c1 @ c2)
+    expected = ((m1 - m2) ** 2).sum() + np.trace(c1 + c2 - 2 * root.real)
+    assert frechet_distance(*pairs[0], *pairs[1]) == pytest.approx(expected, abs=1e-4, rel=1e-6)
+
+
+def test_it_is_zero_for_equal_ones_and_finite_for_features_that_never_change():
+    x = features(50, 6, 3)
+    same = x.mean(0), torch.cov(x.T)
+    assert frechet_distance(*same, *same) == pytest.approx(0, abs=1e-3)
+    x[:, 2] = 1.0  # a unit that is dead: its variance is 0
+    dead = x.mean(0), torch.cov(x.T)
+    assert frechet_distance(*dead, *dead) == pytest.approx(0, abs=1e-3)
+
+
+@given(seed=st.integers(0, 999), classes=st.integers(1, 8))
+def test_the_inception_score_is_scipys_entropy(seed, classes):
+    draw = torch.Generator().manual_seed(seed)
+    p = (3 * torch.randn(20, classes, generator=draw)).softmax(1)
+    divergences = scipy.stats.entropy(p.double().numpy(), p.double().numpy().mean(0), axis=1)
+    assert inception_score(p) == pytest.approx(np.exp(divergences.mean()), rel=1e-6)
+
+
+def test_noise_of_which_a_classifier_is_sure_has_a_perfect_inception_score():
+    assert inception_score(torch.eye(10)[torch.arange(50) % 10]) == pytest.approx(10)
+
+
+GOOD = torch.zeros(3), torch.eye(3)
+
+
+@pytest.mark.parametrize(
+    "mean, cov, text",
+    [
+        (torch.zeros(3), torch.eye(2), r"mean1 has the shape \(3,\), cov1 \(2, 2\)"),
+        (torch.zeros(2), torch.eye(2), "2 features and 3"),
+        (torch.zeros(3), torch.full((3, 3), torch.nan), "not finite"),
+        (torch.zeros(3), torch.eye(3) + torch.eye(3).roll(1, 0), "cov1 is no covariance"),
+        (torch.zeros(3), -torch.eye(3), "cov1 is no covariance"),
+    ],
+)
+def test_what_is_no_gaussian_is_refused(mean, cov, text):
+    with pytest.raises(ValueError, match=text):
+        frechet_distance(mean, cov, *GOOD)
+
+
+@pytest.mark.parametrize("wrong", [torch.ones(3, 2), torch.zeros(0, 3), torch.ones(3),
+                                   torch.tensor([[1.5, -0.5]])])  # fmt: skip
+def test_what_is_no_distribution_is_refused(wrong):
+    with pytest.raises(ValueError, match="distribution|shape"):
+        inception_score(wrong)
+
+
+def test_the_examples_in_the_docstrings_run():
+    assert doctest.testmod(generation).failed == 0

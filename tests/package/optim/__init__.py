@@ -1,0 +1,1 @@
+"""Tests of labnotes.optim: every optimizer against torch's."""

@@ -1,0 +1,1 @@
+"""Tests of text: vocabularies and pieces of words."""

@@ -1,0 +1,55 @@
+"""WordPiece: the pieces that the tokenizers library cuts."""
+
+import doctest
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
+from labnotes.text import WordPiece, wordpiece
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzéñ中文。,!?-'$ß0189ı"
+PIECES = ["[UNK]", *"abcdefgh", *(f"##{c}" for c in "abcdefghé"), "un", "##aff", "##able", "the",
+          "##ing", "中", "。", ",", "!", "'", "$", "ss", "ß", "é", "e", "##e", "01", "##89"]  # fmt: skip
+
+
+def library(lowercase: bool) -> Tokenizer:
+    vocabulary = {piece: i for i, piece in enumerate(PIECES)}
+    found = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100))
+    found.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    found.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return found
+
+
+THEIRS = {lowercase: library(lowercase) for lowercase in (True, False)}
+
+
+def is_old(char: str) -> bool:
+    """Whether a character is what it was in 2002: newer ones the two know from other years."""
+    kind = unicodedata.ucd_3_2_0.category(char)
+    return kind == unicodedata.category(char) and kind not in ("Cn", "Co")
+
+
+ANY = st.one_of(st.sampled_from(LETTERS + " " * 9), st.characters(codec="utf8").filter(is_old))
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+@given(text=st.text(ANY, max_size=60))
+def test_pieces_are_the_librarys(text, lowercase):
+    assert WordPiece(set(PIECES), lowercase=lowercase).tokenize(text) == (
+        THEIRS[lowercase].encode(text).tokens
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " \t\n", "UNAFFABLE", "e\u0301", "a" * 100, "a" * 101, "a\x00b\ufffdc\u200dd", "中文,the"],
+)
+def test_these_texts_too(text):
+    assert WordPiece(set(PIECES)).tokenize(text) == THEIRS[True].encode(text).tokens
+
+
+def test_the_examples_in_the_docstrings_run():
+    assert doctest.testmod(wordpiece).failed == 0
