@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from labnotes.checks import check_positive
+
 #: A loss as a function of all parameters in one vector: ``(n,)`` -> one number.
 Loss = Callable[[Tensor], Tensor]
 
@@ -243,7 +245,7 @@ def extreme_eigenpairs(
     (-6.0, 2.0)
     """
     _check_point(point)
-    _check_count("steps", steps)
+    check_positive(steps=steps)
     point, slope = _slope(loss, point)
     draw = torch.Generator().manual_seed(seed)
     new = torch.randn(len(point), generator=draw, dtype=point.dtype).to(point.device)
@@ -297,11 +299,6 @@ def _check_value(value: Tensor) -> None:
 def _check_tolerance(tolerance: float) -> None:
     if not isinstance(tolerance, float | int) or not 0 <= tolerance < float("inf"):
         raise ValueError(f"tolerance is {tolerance!r}: give a finite number, 0 or more")
-
-
-def _check_count(name: str, value: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} is {value!r}: give a positive integer")
 
 
 def _check_finite(norm: float, numbers: Tensor) -> None:

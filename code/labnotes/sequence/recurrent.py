@@ -173,7 +173,7 @@ class _Recurrent(nn.Module):
                 last.append(end)
             padded = torch.cat(outputs, -1)  # (time, batch, directions * hidden)
         end = tuple(torch.stack(parts) for parts in zip(*last))
-        return self._packed(padded, inputs), end if self.states > 1 else end[0]
+        return self._packed(padded, inputs, lengths), end if self.states > 1 else end[0]
 
     def _run(self, name: str, inputs: Tensor, state: State, lengths) -> tuple[Tensor, State]:
         """One layer in one direction: all its outputs ``(time, batch, hidden)`` and its last state."""
@@ -200,12 +200,11 @@ class _Recurrent(nn.Module):
         _check_inputs(inputs, self.input_size, self.batch_first)
         return inputs.transpose(0, 1) if self.batch_first else inputs, None
 
-    def _packed(self, outputs: Tensor, inputs):
+    def _packed(self, outputs: Tensor, inputs, lengths: Tensor | None):
         """Outputs in the form in which the inputs came."""
-        if isinstance(inputs, PackedSequence):
-            _, lengths = pad_packed_sequence(inputs)
+        if lengths is not None:
             return pack_padded_sequence(
-                outputs, lengths, enforce_sorted=inputs.sorted_indices is None
+                outputs, lengths.cpu(), enforce_sorted=inputs.sorted_indices is None
             )
         return outputs.transpose(0, 1) if self.batch_first else outputs
 
