@@ -1,6 +1,7 @@
 """Sizes, kernels and patterns of upsampling against torch's layers, autograd and numpy."""
 
 import doctest
+import inspect
 import itertools
 
 import numpy as np
@@ -47,6 +48,13 @@ def test_the_output_padding_is_the_one_that_torch_finds_from_output_size():
         extra = output_padding(size, 5, 4, 1)
         told = F.conv_transpose2d(small, layer.weight, layer.bias, 4, 1, extra)
         assert torch.equal(asked, told) and told.shape[-1] == size
+
+
+def test_the_defaults_of_the_output_padding_are_those_of_torchs_layer():
+    ours = inspect.signature(output_padding).parameters
+    theirs = inspect.signature(nn.ConvTranspose2d).parameters
+    for name in ("stride", "padding", "dilation"):
+        assert ours[name].default == theirs[name].default
 
 
 @pytest.mark.parametrize("stride", range(1, 7))
