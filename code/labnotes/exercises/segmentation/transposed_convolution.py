@@ -44,36 +44,6 @@ def write_out(answer: Callable) -> Iterator[Case]:
         )
 
 
-@checker("transposed_convolution.output_padding")
-def output_padding(answer: Callable) -> Iterator[Case]:
-    """``answer(n, kernel, stride, padding)`` -> the output padding that leads back to n.
-
-    Expected: the one with which torch's layers give back the size.
-    """
-    for n, kernel, stride, padding in (
-        (7, 3, 2, 1),
-        (8, 3, 2, 1),
-        (28, 4, 2, 1),
-        (10, 3, 4, 0),
-        (224, 7, 4, 3),
-        (9, 5, 1, 2),
-        (225, 11, 5, 0),
-    ):
-        x, w = torch.zeros(1, 1, n), torch.zeros(1, 1, kernel)
-        small = F.conv1d(x, w, None, stride, padding)
-        fitting = [
-            extra
-            for extra in range(stride)
-            if F.conv_transpose1d(small, w, None, stride, padding, extra).shape[-1] == n
-        ]
-        yield Case(
-            call=f"output_padding({n}, {kernel}, {stride}, {padding})",
-            got=answer(n, kernel, stride, padding),
-            expected=fitting[0],
-            hint="how many rows did the floor of the convolution drop?",
-        )
-
-
 @checker("transposed_convolution.joint_kernel")
 def joint_kernel(answer: Callable) -> Iterator[Case]:
     """``answer(kernel, stride)`` -> the kernel of the transposed convolution that does both steps.
