@@ -1,0 +1,1 @@
+"""Checkers for the exercises of the chapters on detection."""
