@@ -166,6 +166,7 @@ class TinySSD(nn.Module):
             found = self(images)
         finally:
             self.train(was_training)
+        _check_finite(found)
         height, width = images.shape[2:]
         results = []
         for shares, offsets in zip(self.probabilities(found.logits), found.offsets):
@@ -418,6 +419,16 @@ def _check_images(images) -> None:
         raise ValueError(
             f"images are {came}: give floating point (batch, channels, height, width); "
             "bytes are divided by 255"
+        )
+    if not len(images):
+        raise ValueError(f"images have the shape {tuple(images.shape)}: give at least one picture")
+
+
+def _check_finite(found: SSDOutputs) -> None:
+    if not (found.logits.isfinite().all() and found.offsets.isfinite().all()):
+        raise ValueError(
+            "the network's answers are not all finite: look for NaN in the images, or for a "
+            "training that has diverged"
         )
 
 

@@ -256,6 +256,7 @@ NOTHING = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int6
         (torch.zeros(3, 64, 64), [NOTHING], "batch, channels, height, width"),
         ([torch.zeros(3, 64, 64)], [NOTHING], "images are of type list"),
         (torch.zeros(2, 3, 64, 64), [NOTHING], "2 images and 1 targets"),
+        (torch.zeros(0, 3, 64, 64), [], "at least one picture"),
         (torch.zeros(1, 3, 64, 64), [{"boxes": torch.zeros(0, 4)}], "no labels"),
         (torch.zeros(1, 3, 64, 64), [{"boxes": torch.tensor([[1.0, 1, 9, 9]]),
                                       "labels": torch.tensor([3])}], "from 0 to 2"),
@@ -302,6 +303,11 @@ def test_bad_pictures_and_targets_are_refused_in_words(images, targets, message)
 def test_bad_arguments_are_refused_in_words(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_pictures_with_nan_are_refused_in_words():
+    with pytest.raises(ValueError, match="NaN in the images"):
+        network().detect(torch.full((1, 3, 64, 64), float("nan")))
 
 
 def test_the_examples_of_the_docstrings_are_right():
