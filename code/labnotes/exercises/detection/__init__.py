@@ -1,1 +1,1 @@
-"""Checkers for the exercises of the chapters on detection."""
+"""Checkers of the part on detection."""
