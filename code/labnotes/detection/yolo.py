@@ -336,7 +336,7 @@ class TinyYOLO(nn.Module):
     assignment : str
         "centre": an object belongs to the cell of its centre. "aligned": the boxes that predict it
         best answer for it (:func:`task_aligned`; YOLOv6, YOLOv8), with the quality focal loss of
-        a score for each class, and no confidence. It asks for ``boxes=1``, no priors, and "giou".
+        a score for each class, and no confidence. It asks for ``boxes=1`` and no priors.
 
     Raises
     ------
@@ -418,7 +418,7 @@ class TinyYOLO(nn.Module):
         _check_targets(images, targets, self.num_classes)
         guesses = self.guesses(images)
         if self.assignment == "aligned":
-            return self._aligned_terms(guesses, targets)
+            return self._aligned_terms(guesses, targets, tuple(images.shape[-2:]))
         return self._terms(guesses, targets, tuple(images.shape[-2:]))
 
     def _terms(self, guesses: Guesses, targets, size) -> dict[str, Tensor]:
@@ -474,8 +474,8 @@ class TinyYOLO(nn.Module):
         table = torch.tensor(self.priors, device=box.device)
         return table[box % len(table)]
 
-    def _aligned_terms(self, guesses: Guesses, targets) -> dict[str, Tensor]:
-        """Quality focal loss of the scores, and GIoU of the boxes weighted by their quality."""
+    def _aligned_terms(self, guesses: Guesses, targets, size) -> dict[str, Tensor]:
+        """Quality focal loss of the scores, and the loss of the boxes weighted by their quality."""
         scores = guesses.classes.sigmoid()  # (batch, n, num_classes)
         wanted = torch.zeros_like(scores)
         total, box_loss = 0.0, guesses.boxes.sum() * 0
@@ -489,13 +489,17 @@ class TinyYOLO(nn.Module):
                 continue
             its, quality = assigned[mine], quality[mine]
             wanted[i, mine, labels[its]] = quality
-            overlap = _paired_giou(guesses.boxes[i, mine], truth[its])
-            box_loss = box_loss + (quality * (1 - overlap)).sum()
+            if self.box_loss == "giou":
+                wrong = 1 - _paired_giou(guesses.boxes[i, mine], truth[its])
+            else:
+                codes = encode_box(truth[its], guesses.cells[mine], size)
+                wrong = (guesses.codes[i, mine] - codes).square().sum(-1)
+            box_loss = box_loss + (quality * wrong).sum()
             total = total + quality.sum()
         focus = (scores.detach() - wanted).abs().square()
         entropy = F.binary_cross_entropy_with_logits(guesses.classes, wanted, reduction="none")
         share = torch.as_tensor(total, device=scores.device).clamp(min=1.0)
-        return {"class": (focus * entropy).sum() / share, "box": 2 * box_loss / share}
+        return {"class": (focus * entropy).sum() / share, "box": COORD * box_loss / share}
 
     @torch.no_grad()
     def detect(
@@ -545,7 +549,7 @@ def _best(boxes: Tensor, scores: Tensor, score_threshold: float, iou_threshold: 
 
 
 def _begin(head: nn.Conv2d, boxes: int, shared: bool, aligned: bool) -> None:
-    """Start all boxes in the middle of their cells, a third of the picture wide and high."""
+    """Start all boxes in the middle of their cells, a quarter of the picture wide or high, or more."""
     nn.init.normal_(head.weight, std=0.01)
     nn.init.zeros_(head.bias)
     with torch.no_grad():
@@ -610,8 +614,8 @@ def _check_options(num_classes, boxes, grids, priors, box_loss, assignment) -> N
         len(priors) and all(len(each) == 2 and min(each) > 0 for each in priors)
     ):
         raise ValueError(f"priors are {priors!r}: give (width, height) in pixels, at least one")
-    if assignment == "aligned" and (boxes != 1 or priors is not None or box_loss != "giou"):
-        raise ValueError('assignment="aligned" goes with boxes=1, no priors, and box_loss="giou"')
+    if assignment == "aligned" and (boxes != 1 or priors is not None):
+        raise ValueError('assignment="aligned" goes with boxes=1 and no priors')
 
 
 def _check_images(images: Tensor, stride: int) -> None:
