@@ -10,8 +10,5 @@ __all__ = lazy(__name__, {
     "boxes": ["box_area", "box_convert", "box_iou", "generalized_box_iou"],
     "suppression": ["batched_nms", "nms", "soft_nms"],
     "regions": ["roi_align", "roi_pool"],
-    "yolo": [
-        "SmallBody", "SqueezeBody", "TinyYOLO", "decode_grid", "encode_box", "responsible",
-        "task_aligned",
-    ],
+    "yolo": ["TinyYOLO", "decode_grid", "encode_box", "responsible", "task_aligned"],
 })  # fmt: skip
