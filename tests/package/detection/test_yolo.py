@@ -22,6 +22,7 @@ OPTIONS = {
     "priors": {"priors": [(10, 12), (24, 16), (18, 30)]},
     "priors, giou, two grids": {"priors": [(10, 12), (24, 16)], "box_loss": "giou", "grids": 2},
     "aligned": {"boxes": 1, "box_loss": "giou", "assignment": "aligned"},
+    "aligned, squared": {"boxes": 1, "assignment": "aligned"},
     "aligned, two grids": {"boxes": 1, "box_loss": "giou", "assignment": "aligned", "grids": 2},
 }
 NOTHING = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
@@ -311,7 +312,28 @@ def test_the_aligned_loss_is_quality_focal_loss_and_weighted_giou():
         total += quality.sum().item()
     total = max(total, 1.0)
     assert terms["class"].item() == pytest.approx(entropy / total, rel=1e-3)
-    assert terms["box"].item() == pytest.approx(2 * box.item() / total, rel=1e-3)
+    assert terms["box"].item() == pytest.approx(5 * box.item() / total, rel=1e-3)
+
+
+def test_the_aligned_loss_with_squared_errors_compares_codes():
+    net, world = random_net("aligned, squared"), shapes(4, seed=5)
+    images = images_of(world)
+    with torch.no_grad():
+        terms, guesses = net.terms(images, world.targets), net.guesses(images)
+    box = total = 0.0
+    for i, target in enumerate(world.targets):
+        assigned, quality = task_aligned(
+            guesses.boxes[i], guesses.classes[i].sigmoid(), guesses.cells, target["boxes"],
+            target["labels"],
+        )  # fmt: skip
+        for k in (assigned >= 0).nonzero()[:, 0].tolist():
+            x1, y1, x2, y2 = target["boxes"][assigned[k]].tolist()
+            code = [(x1 + x2) / 16 - k % 8, (y1 + y2) / 16 - k // 8,
+                    math.sqrt((x2 - x1) / 64), math.sqrt((y2 - y1) / 64)]  # fmt: skip
+            error = (guesses.codes[i, k] - torch.tensor(code)).square().sum()
+            box += (quality[k] * error).item()
+        total += quality.sum().item()
+    assert terms["box"].item() == pytest.approx(5 * box / max(total, 1.0), rel=1e-3)
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -434,7 +456,7 @@ def test_a_squeezenet_gives_features_at_strides_8_and_16_of_any_even_sides():
         ({"priors": []}, r"priors are \[\]"),
         ({"priors": [(3, -1)]}, "priors are"),
         ({"assignment": "aligned"}, "goes with boxes=1"),
-        ({"assignment": "aligned", "boxes": 1}, "goes with boxes=1"),
+        ({"assignment": "aligned", "boxes": 1, "priors": [(3, 4)]}, "goes with boxes=1"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(options, said):
