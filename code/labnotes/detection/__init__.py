@@ -12,6 +12,7 @@ __all__ = lazy(__name__, {
         "SSDOutputs", "TinySSD", "focal_loss", "hard_negatives", "multibox_loss", "small_stages",
         "squeezenet_stages",
     ],
+    "rcnn": ["TinyFasterRCNN", "cut_masks", "paste_masks", "proposal_targets"],
     "suppression": ["batched_nms", "nms", "soft_nms"],
     "regions": ["roi_align", "roi_pool"],
     "yolo": ["TinyYOLO", "decode_grid", "encode_box", "responsible", "task_aligned"],
