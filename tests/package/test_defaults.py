@@ -105,6 +105,8 @@ PAPERS = [
     (detection.decode_boxes, {"weights": (10, 10, 5, 5)}),
     (detection.detections, {"score_threshold": 0.01, "iou_threshold": 0.5, "top_k": 400}),
     (detection.encode_boxes, {"weights": (10, 10, 5, 5)}),
+    # Ren et al. (2015), section 3.1.2, with 0.6 in the place of 0.7
+    (detection.proposal_targets, {"high": 0.6, "low": 0.3}),
     (detection.soft_nms, {"sigma": 0.5, "score_threshold": 0.001}),
     # Everingham et al. (2010), section 4.2: half; the interpolation is that of COCO
     (metrics.mean_average_precision, {"iou": 0.5, "interpolation": "coco"}),
