@@ -3,6 +3,7 @@
 from labnotes.lazy import lazy
 
 __all__ = lazy(__name__, {
+    "augment": ["color_jitter", "cut_box", "cutmix", "mixup", "random_erasing"],
     "batches": ["Batches", "channel_statistics", "random_crop", "random_flip"],
     "captions": ["CaptionData", "coco_captions"],
     "catalog": ["DatasetUnavailable"],
