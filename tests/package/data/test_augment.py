@@ -10,9 +10,14 @@ from torch.nn import functional as F
 from torchvision.transforms import v2
 
 from labnotes.data import (
-    Batches, color_jitter, cut_box, cutmix, mixup, random_erasing,
-)  # fmt: skip
-from labnotes.data import augment
+    Batches,
+    augment,
+    color_jitter,
+    cut_box,
+    cutmix,
+    mixup,
+    random_erasing,
+)
 
 
 def pictures(n=6, channels=3, height=9, width=12, seed=0):
@@ -83,13 +88,6 @@ def test_no_strength_changes_nothing_and_repeats_come_from_the_seed():
     assert torch.equal(one, again) and not torch.equal(one, other)
 
 
-def test_strength_above_one_begins_at_black_as_torchvision_s_does():
-    images = torch.full((4000, 1, 1, 1), 64, dtype=torch.uint8)
-    got = color_jitter(brightness=2)(images, torch.Generator().manual_seed(0)) / 64
-    assert got.min() < 0.05 and got.max() > 2.95
-    assert v2.ColorJitter(brightness=2).brightness == (0.0, 3.0)
-
-
 def test_erasing_is_torchvision_s_for_every_image_at_its_own_rectangle():
     images, draw = pictures(), torch.Generator().manual_seed(3)
     height = torch.randint(0, 9, (6,), generator=draw)
@@ -157,6 +155,7 @@ def test_cutmix_is_torchvision_s_with_the_boxes_that_it_draws():
     [
         (lambda: color_jitter(brightness=-0.1), "brightness is -0.1"),
         (lambda: color_jitter(contrast=math.nan), "contrast is nan"),
+        (lambda: color_jitter(saturation=1.5), "saturation is 1.5: give a number from 0 to 1"),
         (lambda: color_jitter(hue=0.6), "hue is 0.6: give a part of a turn"),
         (lambda: random_erasing(p=1.5), "p is 1.5"),
         (lambda: random_erasing(scale=(0.5, 0.2)), "scale is"),

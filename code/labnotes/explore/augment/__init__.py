@@ -10,7 +10,12 @@ from pathlib import Path
 import torch
 import traitlets
 
-from labnotes.data import augment
+from labnotes.data.augment.color import (
+    adjust_brightness,
+    adjust_contrast,
+    adjust_hue,
+    adjust_saturation,
+)
 from labnotes.explore.base import Explorer, with_shared
 from labnotes.plot import INK, VERMILION
 
@@ -19,6 +24,10 @@ HERE = Path(__file__).parent
 RANGES = {
     "side": (20, 100), "across": (0, 100), "down": (0, 100), "brightness": (0, 200),
     "contrast": (0, 200), "saturation": (0, 200), "hue": (-50, 50),
+}  # fmt: skip
+COLOURS = {
+    "brightness": adjust_brightness, "contrast": adjust_contrast,
+    "saturation": adjust_saturation, "hue": adjust_hue,
 }  # fmt: skip
 FLIPS = {"none": (), "sides": (-1,), "upright": (-2,), "both": (-2, -1)}  # the axes that turn round
 
@@ -90,17 +99,13 @@ class AugmentExplorer(Explorer):
         size = (self.height, self.width)
         values = torch.nn.functional.interpolate(values, size, mode="bilinear")
         values = values.flip(FLIPS[self.flip])
-        for name in ("brightness", "contrast", "saturation", "hue"):
-            factor = torch.tensor([getattr(self, name) / 100])
-            values = getattr(augment, f"adjust_{name}")(values, factor)
+        for name, adjust in COLOURS.items():
+            values = adjust(values, torch.tensor([getattr(self, name) / 100]))
         return values[0]
 
     def describe(self) -> str:
         top, left, tall, wide = self.box
-        factors = ", ".join(
-            f"{name} {getattr(self, name) / 100:g}"
-            for name in ("brightness", "contrast", "saturation", "hue")
-        )
+        factors = ", ".join(f"{name} {getattr(self, name) / 100:g}" for name in COLOURS)
         return (
             f"A photo with a frame around rows {top} to {top + tall - 1} and columns {left} to "
             f"{left + wide - 1}, and beside it this piece, enlarged, exchanged: {self.flip}, with "

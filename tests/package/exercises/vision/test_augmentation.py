@@ -55,9 +55,9 @@ TestAugmentation = answers(
             "None": lambda images, which: None,
         },
         "average_views": {
-            "mean of logits": lambda m, x, views: torch.stack([m(v(x)) for v in views])
-            .mean(0)
-            .softmax(1),
+            "mean of logits": lambda m, x, views: (
+                torch.stack([m(v(x)) for v in views]).mean(0).softmax(1)
+            ),
             "sum": lambda m, x, views: averaged(m, x, views) * len(views),
             "logits": lambda m, x, views: torch.stack([m(v(x)) for v in views]).mean(0),
             "first view only": lambda m, x, views: m(views[0](x)).softmax(1),
@@ -67,9 +67,9 @@ TestAugmentation = answers(
             ).mean(0),
             "one after the other": lambda m, x, views: m(views[-1](views[0](x))).softmax(1),
             "product": lambda m, x, views: torch.stack([m(v(x)).softmax(1) for v in views]).prod(0),
-            "mean image": lambda m, x, views: m(
-                torch.stack([v(x) for v in views]).mean(0)
-            ).softmax(1),
+            "mean image": lambda m, x, views: m(torch.stack([v(x) for v in views]).mean(0)).softmax(
+                1
+            ),
             "greatest": lambda m, x, views: torch.stack([m(v(x)).softmax(1) for v in views]).amax(
                 0
             ),
