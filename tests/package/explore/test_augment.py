@@ -98,7 +98,7 @@ def test_the_sentence_gives_mean_and_share_of_values_at_the_ends(photo):
     ends = [((x == 0) | (x == 255)).float().mean().item() for x in levels]
     assert f"{values.mean():.2f} → {after.mean():.2f}" in sentence
     assert f"{100 * ends[0]:.1f} % → {100 * ends[1]:.1f} %" in sentence
-    assert sentence.startswith("36 % of the photo, exchanged: left and right.")
+    assert sentence.startswith("36 % of the photo, flip: left to right.")
 
 
 def test_what_is_drawn_at_random_can_be_shown_and_fills_its_ranges(photo):

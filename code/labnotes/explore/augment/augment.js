@@ -3,7 +3,7 @@
 
 const GREY = [0.2989, 0.587, 0.114]; // as labnotes.data.augment
 const STEPS = ["brightness", "contrast", "saturation", "hue"]; // in this order
-const FLIPS = { none: "none", sides: "left and right", upright: "top and bottom", both: "both (half a turn)" };
+const FLIPS = { none: "none", sides: "left to right", upright: "top to bottom", both: "both (half a turn)" };
 export const PLAIN = { side: 100, across: 50, down: 50, flip: "none", brightness: 100, contrast: 100, saturation: 100, hue: 0 };
 
 const within = (x) => Math.min(Math.max(x, 0), 1);
@@ -125,8 +125,8 @@ export function measure(values) {
 export function describe(settings, width, height, before, after) {
   const box = cropBox(settings, width, height), share = Math.round(100 * box.width * box.height / (width * height));
   const percent = (x) => `${(100 * x).toFixed(1)} %`;
-  return `${share} % of the photo, exchanged: ${FLIPS[settings.flip]}. Mean of all values ${before.mean.toFixed(2)} → ${after.mean.toFixed(2)}; ` +
-    `at 0 or 255 ${percent(before.ends)} → ${percent(after.ends)}.`;
+  return `${share} % of the photo, flip: ${FLIPS[settings.flip]}. Mean value ${before.mean.toFixed(2)} → ${after.mean.toFixed(2)}; ` +
+    `at 0 or 255: ${percent(before.ends)} → ${percent(after.ends)}.`;
 }
 
 /** Numbers as a training pipeline draws them; `random` gives numbers from 0 to 1. */
@@ -177,7 +177,7 @@ function render({ model, el }) {
   el.classList.add("aug");
   el.append(h("div", { class: "aug-pictures" }, photo, h("div", {}, second)), text, code,
     h("div", { class: "aug-controls" }, ...sliders.slice(0, 3).map((s) => s.line),
-      h("p", { class: "aug-line" }, h("label", { for: choose.id }, "Exchange"), choose), ...sliders.slice(3).map((s) => s.line)),
+      h("p", { class: "aug-line" }, h("label", { for: choose.id }, "Flip"), choose), ...sliders.slice(3).map((s) => s.line)),
     h("p", { class: "aug-buttons" }, button("Draw at random", () => draw(Math.random)), button("As photographed", () => PLAIN)));
 
   const image = new Image();
