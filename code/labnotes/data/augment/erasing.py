@@ -120,11 +120,14 @@ def _check_erasing(
     p: float, scale: tuple[float, float], ratio: tuple[float, float], value: int
 ) -> None:
     for name, pair in {"scale": scale, "ratio": ratio}.items():
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not _numbers(*pair):
+        if (
+            not isinstance(pair, (tuple, list))
+            or [isinstance(x, (int, float)) for x in pair] != [True] * 2
+        ):
             raise ValueError(f"{name} is {pair!r}: give a pair of numbers, (least, greatest)")
-    if not _numbers(value):
+    if not isinstance(value, (int, float)):
         raise ValueError(f"value is {value!r}: give the number that erased pixels get")
-    if not _numbers(p) or not 0 <= p <= 1:
+    if not isinstance(p, (int, float)) or not 0 <= p <= 1:
         raise ValueError(f"p is {p!r}: give a probability, from 0 to 1")
     if not 0 <= scale[0] <= scale[1] <= 1:
         raise ValueError(
@@ -132,7 +135,3 @@ def _check_erasing(
         )
     if not 0 < ratio[0] <= ratio[1] < math.inf:
         raise ValueError(f"ratio is {ratio!r}: give two of height / width, 0 < least <= most")
-
-
-def _numbers(*values: object) -> bool:
-    return all(isinstance(x, (int, float)) for x in values)
