@@ -121,11 +121,15 @@ def border_band(pixels: Tensor, width: int, ignore_index: int = 255) -> Tensor:
     _check_labels(pixels)
     void = (pixels == ignore_index)[:, None]  # (batch, 1, height, width)
     labels = pixels[:, None].float()
-    most, least = (
-        F.max_pool2d(x.masked_fill(void, -torch.inf), 2 * width + 1, stride=1, padding=width)
-        for x in (labels, -labels)
-    )
-    return (most > -least)[:, 0]  # the largest and the smallest class around; -inf > inf is false
+    most = _largest_around(labels.masked_fill(void, -torch.inf), width)
+    least = -_largest_around((-labels).masked_fill(void, -torch.inf), width)
+    return (most > least)[:, 0]  # where all is void, -inf > inf is false
+
+
+def _largest_around(x: Tensor, width: int) -> Tensor:
+    """The maximum of the square around each pixel: first down the columns, then along the rows."""
+    x = F.max_pool2d(x, (2 * width + 1, 1), stride=1, padding=(width, 0))
+    return F.max_pool2d(x, (1, 2 * width + 1), stride=1, padding=(0, width))
 
 
 def _check_pixels(images: Tensor, pixels: Tensor) -> None:
