@@ -1,4 +1,4 @@
-"""Segmentation: a class for each pixel."""
+"""Segmentation: a class for every pixel, and how maps become large again."""
 
 from labnotes.lazy import lazy
 
@@ -6,5 +6,6 @@ __all__ = lazy(__name__, {
     "dice": ["dice_loss"],
     "fcn": ["FCN", "FCNHead", "Stages", "UNetHead", "mobilenet_stages", "upsampling"],
     "pixels": ["PixelBatches", "border_band", "random_window"],
+    "transposed": ["bilinear_kernel", "checkerboard", "output_padding", "phase_sums"],
     "voc": ["VOC_CLASSES", "colors_to_labels", "labels_to_colors", "voc_colormap"],
 })  # fmt: skip

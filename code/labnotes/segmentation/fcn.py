@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from labnotes.checks import check_positive
+from labnotes.segmentation.transposed import bilinear_kernel
 
 STRIDES = (4, 8, 16, 32)  # of the feature maps that the heads read, finest first
 MOBILENET_V2 = (24, 32, 96, 1280)  # their channels, for `mobilenet_stages`
@@ -196,12 +197,6 @@ def upsampling(channels: int, factor: int, start: str = "bilinear") -> nn.ConvTr
         with torch.no_grad():
             layer.weight.copy_(bilinear_kernel(channels, 2 * factor))
     return layer
-
-
-def bilinear_kernel(channels: int, kernel_size: int) -> Tensor:
-    near = 1 - (torch.arange(kernel_size) - (kernel_size - 1) / 2).abs() / (kernel_size / 2)
-    one = near[:, None] * near
-    return torch.eye(channels)[:, :, None, None] * one
 
 
 def cut(maps: Tensor, size: Sequence[int]) -> Tensor:
