@@ -64,7 +64,7 @@ class PixelBatches(Batches):
     def _batch(self, *place) -> tuple[Tensor, Tensor]:
         together, _ = super()._batch(*place)
         images = together[:, :-1].contiguous(memory_format=self.memory_format)
-        return images, together[:, -1].round().long()  # rounded: 1 / 255 has its rounding error
+        return images, together[:, -1].round().long()
 
 
 def random_window(height: int, width: int) -> Augment:
