@@ -181,21 +181,29 @@ class FCN(nn.Module):
 def upsampling(channels: int, factor: int, start: str = "bilinear") -> nn.ConvTranspose2d:
     """A transposed convolution that makes height and width `factor` times as large.
 
-    Its kernel has two strides, so that neighbouring inputs overlap; its padding cuts what hangs
-    over. `start` is that of `FCNHead`.
+    Input i stands at output ``factor * i``. That is where a body of 3x3 convolutions with stride
+    and padding on both sides has it: its unit i is centred on pixel ``stride * i``. With the usual
+    kernel of ``2 factor`` and padding of ``factor / 2`` input i would stand half a stride further
+    right and lower. `start` is that of `FCNHead`.
 
     Raises
     ------
     ValueError
-        If `factor` is odd or below 2, or `start` is unknown.
+        If `factor` is no whole number of at least 2, or `start` is unknown.
     """
     _check_upsampling(channels, factor, start)
     layer = nn.ConvTranspose2d(
-        channels, channels, 2 * factor, stride=factor, padding=factor // 2, bias=False
+        channels,
+        channels,
+        2 * factor - 1,
+        factor,
+        factor - 1,
+        output_padding=factor - 1,
+        bias=False,
     )
     if start == "bilinear":
         with torch.no_grad():
-            layer.weight.copy_(bilinear_kernel(channels, 2 * factor))
+            layer.weight.copy_(bilinear_kernel(channels, 2 * factor - 1))
     return layer
 
 
@@ -229,8 +237,8 @@ def _check_head(channels: Sequence[int], num_classes: int, stride: int) -> None:
 
 def _check_upsampling(channels: int, factor: int, start: str) -> None:
     check_positive(channels=channels)
-    if not isinstance(factor, int) or factor < 2 or factor % 2:
-        raise ValueError(f"factor is {factor!r}: give an even number, 2 or more")
+    if not isinstance(factor, int) or factor < 2:
+        raise ValueError(f"factor is {factor!r}: give a whole number, 2 or more")
     if start not in ("bilinear", "random"):
         raise ValueError(f'start is {start!r}: give "bilinear" or "random"')
 
