@@ -15,7 +15,7 @@ from labnotes.exercises import Case, checker
 def set_mean_iou(answer: Callable) -> Iterator[Case]:
     """``answer(batches, num_classes)`` -> the mIoU of a whole set, a float.
 
-    Expected: scikit-learn's Jaccard scores of all pixels that are not void.
+    Expected: of the pixels of a class's union, the part on which both agree; void left out.
     """
     first = (torch.tensor([[0, 0], [1, 1]]), torch.tensor([[0, 0], [0, 1]]))
     second = (torch.tensor([[0, 1, 1, 1]]), torch.tensor([[0, 255, 1, 1]]))
@@ -36,14 +36,18 @@ def set_mean_iou(answer: Callable) -> Iterator[Case]:
 
 
 def _miou_case(answer: Callable, batches: list, classes: int, what: str) -> Case:
-    from sklearn.metrics import jaccard_score
-
     predicted, target = (
         np.concatenate([np.asarray(b[i]).ravel() for b in batches]) for i in (0, 1)
     )
     counted = target != 255
-    pair = target[counted], predicted[counted]
-    expected = jaccard_score(*pair, labels=np.union1d(*pair), average="macro")
+    predicted, target = predicted[counted], target[counted]
+    ious = [
+        np.mean(
+            target[(predicted == c) | (target == c)] == predicted[(predicted == c) | (target == c)]
+        )
+        for c in np.union1d(predicted, target)
+    ]
+    expected = np.mean(ious)
     return Case(
         call=f"set_mean_iou(batches, {classes}), {what}",
         got=answer([(p.clone(), t.clone()) for p, t in batches], classes),
