@@ -68,8 +68,8 @@ class TransferLoss:
             for name, weight in self.style_layers.items()
         ]
         return {
-            "content": sum(content),
-            "style": sum(style),
+            "content": sum(content, image.new_zeros(())),
+            "style": sum(style, image.new_zeros(())),
             "total variation": self.tv_weight * total_variation(image),
         }
 
