@@ -34,7 +34,8 @@ class TransferLoss:
     References
     ----------
     Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networks", 2016,
-    equation 7; the total variation is an addition of Mahendran and Vedaldi, 2015, section 3.1.
+    equation 7. The total variation came to it from Mahendran and Vedaldi, "Understanding Deep
+    Image Representations by Inverting Them", 2015.
     """
 
     def __init__(
@@ -133,8 +134,8 @@ def stylize(
 def _check_weights(content_layers: dict, style_layers: dict, tv_weight: float) -> None:
     if not content_layers and not style_layers:
         raise ValueError("content_layers and style_layers are empty: name at least one layer")
-    weights = {**content_layers, **style_layers, "tv_weight": tv_weight}
-    for name, weight in weights.items():
+    weights = [*content_layers.items(), *style_layers.items(), ("tv_weight", tv_weight)]
+    for name, weight in weights:
         if not 0 <= weight < float("inf"):
             raise ValueError(f"the weight of {name} is {weight}: give a finite number, 0 or more")
 
