@@ -64,9 +64,9 @@ def gram(features: Tensor) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> gram(torch.tensor([[[[1.0, 0.0]], [[2.0, 4.0]]]]))
+    >>> gram(torch.tensor([[[[1.0, 0.0]], [[2.0, 2.0]]]]))
     tensor([[[0.5000, 1.0000],
-             [1.0000, 10.0000]]])
+             [1.0000, 4.0000]]])
     """
     _check_maps(features=features)
     flat = features.flatten(2)  # (batch, channels, places)
