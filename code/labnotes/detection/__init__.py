@@ -8,6 +8,10 @@ __all__ = lazy(__name__, {
         "detections", "encode_boxes",
     ],
     "boxes": ["box_area", "box_convert", "box_iou", "generalized_box_iou"],
+    "ssd": [
+        "SSDOutputs", "TinySSD", "focal_loss", "hard_negatives", "multibox_loss", "small_stages",
+        "squeezenet_stages",
+    ],
     "suppression": ["batched_nms", "nms", "soft_nms"],
     "regions": ["roi_align", "roi_pool"],
 })  # fmt: skip
