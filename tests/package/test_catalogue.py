@@ -39,7 +39,7 @@ LAYERS = {
 #: Networks that no chapter explains yet; the catalogue links to chapters.
 AHEAD = {"bert.Bert", "transformer.Transformer"}
 #: What answers with boxes; the catalogue counts what answers with one vector.
-DETECTORS = {"detection.TinySSD"}
+DETECTORS = {"detection.TinySSD", "detection.TinyYOLO"}
 
 
 def said(part, name: str) -> str:
