@@ -100,6 +100,11 @@ PAPERS = [
     # Radosavovic et al. (2020), section 3: costs are compared at ImageNet's 224x224
     (convnets.cost, {"image": (3, 224, 224)}),
     # Bodla et al. (2017), section 5: sigma 0.5; their code stops at a score of 0.001
+    (detection.anchor_targets, {"iou_threshold": 0.5}),
+    (detection.assign_anchors, {"iou_threshold": 0.5}),
+    (detection.decode_boxes, {"weights": (10, 10, 5, 5)}),
+    (detection.detections, {"score_threshold": 0.01, "iou_threshold": 0.5, "top_k": 400}),
+    (detection.encode_boxes, {"weights": (10, 10, 5, 5)}),
     (detection.soft_nms, {"sigma": 0.5, "score_threshold": 0.001}),
     # Everingham et al. (2010), section 4.2: half; the interpolation is that of COCO
     (metrics.mean_average_precision, {"iou": 0.5, "interpolation": "coco"}),

@@ -3,6 +3,7 @@
 from labnotes.lazy import lazy
 
 __all__ = lazy(__name__, {
+    "multi_head": ["KeysValues", "MultiHeadAttention"],
     "scoring": [
         "AdditiveAttention", "ScaledDotProductAttention", "gaussian_weights", "masked_softmax",
         "nadaraya_watson",

@@ -4,6 +4,8 @@ from labnotes.lazy import lazy
 
 __all__ = lazy(__name__, {
     "batches": ["Batches", "channel_statistics", "random_crop", "random_flip"],
+    "boxed.batches": ["BoxBatches", "in_memory_boxes"],
+    "boxed.changes": ["color_jitter", "images_only", "random_box_flip"],
     "captions": ["CaptionData", "coco_captions"],
     "catalog": ["DatasetUnavailable"],
     "corpora": ["Text", "time_machine", "tiny_shakespeare", "wikitext2"],
@@ -13,6 +15,7 @@ __all__ = lazy(__name__, {
         "LabelledText", "Question", "Questions", "sentiment_sentences", "snli", "sst2", "wnut17",
         "xquad_en",
     ],
+    "networks.torchvisions": ["pretrained"],
     "pets": ["PetData", "oxford_pets"],
     "photographs": ["Photos", "photos"],
     "pictures": ["PictureData", "Pictures", "as_lists"],
@@ -22,5 +25,6 @@ __all__ = lazy(__name__, {
     "text": ["ParallelText", "SentencePairs", "english_french", "multi30k", "tokenize"],
     "vectors": ["WordVectors", "glove"],
     "vision": ["ImageData", "ImageSet", "cifar10", "digits", "fashion_mnist"],
-    "voc": ["DetectionData", "bccd"],
+    "voc": ["DetectionData", "VocData", "bccd", "voc2007", "voc2012"],
+    "worlds.drawn": ["World"],
 })  # fmt: skip

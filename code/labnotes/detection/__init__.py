@@ -3,6 +3,10 @@
 from labnotes.lazy import lazy
 
 __all__ = lazy(__name__, {
+    "anchors": [
+        "AnchorTargets", "anchor_targets", "anchors", "assign_anchors", "decode_boxes",
+        "detections", "encode_boxes",
+    ],
     "boxes": ["box_area", "box_convert", "box_iou", "generalized_box_iou"],
     "suppression": ["batched_nms", "nms", "soft_nms"],
     "regions": ["roi_align", "roi_pool"],

@@ -176,12 +176,13 @@ def check_boxes(boxes: Tensor, name: str) -> None:
     _check_shape(boxes, name)
     if boxes.dim() != 2:
         raise ValueError(f"{name} have the shape {tuple(boxes.shape)}: give (n, 4)")
+    if boxes.isfinite().all() and (boxes[:, :2] <= boxes[:, 2:]).all():
+        return
     finite = boxes.isfinite().all(-1)
     right = finite & (boxes[:, :2] <= boxes[:, 2:]).all(-1)
-    if not right.all():
-        place = int((~right).nonzero()[0])
-        problem = "x2 < x1 or y2 < y1" if finite[place] else "a coordinate that is not finite"
-        raise ValueError(
-            f"{name}[{place}] is {boxes[place].tolist()}, with {problem}: give (x1, y1, x2, y2) in "
-            'pixels (box_convert(boxes, "xywh", "xyxy") makes it from a corner and a size)'
-        )
+    place = int((~right).nonzero()[0])
+    problem = "x2 < x1 or y2 < y1" if finite[place] else "a coordinate that is not finite"
+    raise ValueError(
+        f"{name}[{place}] is {boxes[place].tolist()}, with {problem}: give (x1, y1, x2, y2) in "
+        'pixels (box_convert(boxes, "xywh", "xyxy") makes it from a corner and a size)'
+    )

@@ -11,7 +11,7 @@ from labnotes.detection.boxes import check_boxes, floating, iou
 BLOCK = 128  # boxes compared with all that follow at a time: their table stays in the cache
 
 
-def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, top_k: int | None = None) -> Tensor:
     """Non-maximum suppression (非极大值抑制).
 
     Take the box with the highest score, drop every other whose IoU with it is above
@@ -25,6 +25,10 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
         ``(n,)``. Of equal scores the first box wins.
     iou_threshold
         From 0 to 1.
+    top_k
+        Look only at so many boxes, those with the highest scores; None: at all. A box is suppressed
+        by better ones alone. So the choice among the `top_k` best is the same as without this
+        argument, and only the rest is lost.
 
     Returns
     -------
@@ -34,8 +38,8 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     Raises
     ------
     ValueError
-        If boxes or scores have another shape or are not finite, a box is upside down, or the
-        threshold is outside.
+        If boxes or scores have another shape or are not finite, a box is upside down, the
+        threshold is outside, or `top_k` is no positive integer.
 
     Notes
     -----
@@ -50,7 +54,8 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     tensor([1, 2])
     """
     _check(boxes, scores, iou_threshold)
-    waiting = scores.detach().argsort(descending=True, stable=True)
+    _check_top_k(top_k)
+    waiting = scores.detach().argsort(descending=True, stable=True)[:top_k]
     boxes, kept = floating(boxes.detach())[waiting], [waiting[:0]]  # from here in that order
     while len(waiting):
         over = iou(boxes[:BLOCK], boxes[:BLOCK]) > iou_threshold
@@ -71,7 +76,13 @@ def _greedy(over: np.ndarray) -> Tensor:
     return torch.from_numpy(alive)
 
 
-def batched_nms(boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: float) -> Tensor:
+def batched_nms(
+    boxes: Tensor,
+    scores: Tensor,
+    labels: Tensor,
+    iou_threshold: float,
+    top_k: int | None = None,
+) -> Tensor:
     """:func:`nms` within each class: a dog in front of a sofa does not suppress it.
 
     The boxes of each class are moved to a place of their own, far from the others, so that one
@@ -84,6 +95,8 @@ def batched_nms(boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: fl
     labels
         Classes ``(n,)``, integers. With classes numbered over a batch, ``label + classes * image``,
         it does several pictures at once.
+    top_k
+        As for :func:`nms`: so many boxes of all classes together.
 
     Returns
     -------
@@ -98,13 +111,14 @@ def batched_nms(boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: fl
     """
     _check(boxes, scores, iou_threshold)
     _check_labels(labels, len(boxes))
+    _check_top_k(top_k)
     if not len(boxes):
         return torch.zeros(0, dtype=torch.int64, device=boxes.device)
     # Double precision: moved far away, a box must keep its fractions of a pixel.
     exact = boxes.detach().double()
     step = exact.max() - exact.min() + 1
     _, place = labels.unique(return_inverse=True)  # 0, 1, 2, ... whatever the labels are
-    return nms(exact + step * place[:, None], scores, iou_threshold)
+    return nms(exact + step * place[:, None], scores, iou_threshold, top_k)
 
 
 def soft_nms(
@@ -167,6 +181,11 @@ def _check(boxes: Tensor, scores: Tensor, iou_threshold: float) -> None:
         raise ValueError("a score is not finite: nobody knows its place in the order")
     if not 0 <= iou_threshold <= 1:
         raise ValueError(f"iou_threshold is {iou_threshold}: give a number from 0 to 1")
+
+
+def _check_top_k(top_k: int | None) -> None:
+    if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
+        raise ValueError(f"top_k is {top_k!r}: give a positive integer, or None for all boxes")
 
 
 def _check_labels(labels: Tensor, count: int) -> None:

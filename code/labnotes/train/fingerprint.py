@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.parameter import is_lazy
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler, SequentialSampler
 
@@ -36,6 +37,7 @@ NUMBERS = 4096  # of a large tensor
 
 def settings_of(model, train, valid, optimizer, rates: Rates, loss, metrics, step) -> dict:
     """The settings of a run of :func:`labnotes.train.fit`: names and plain values."""
+    _check_shapes(model)
     settings = {"model": _text(model), "processes": distributed.processes()}
     settings |= _module("model", model, values=False)
     if step is not None:
@@ -48,6 +50,15 @@ def settings_of(model, train, valid, optimizer, rates: Rates, loss, metrics, ste
             settings |= facts(f"metric {name}", metric)
     settings |= _optimizer(model, optimizer) | _schedule(rates) | data("", train)
     return settings if valid is None else settings | data("valid ", valid)
+
+
+def _check_shapes(model: nn.Module) -> None:
+    lazy = [name for name, value in model.named_parameters() if is_lazy(value)]
+    if lazy:
+        raise ValueError(
+            f"{lazy[0]} of the model has no shape yet (a lazy layer), so that a saved run could not be "
+            "told from another: call the model once on a batch before fit with a checkpoint"
+        )
 
 
 def facts(name: str, value: Any) -> dict:

@@ -208,8 +208,8 @@ def _in_steps(value: int | float, total: int, what: str) -> int:
 
 
 def _check_floor(floor: float) -> None:
-    if not 0 <= floor <= 1:
-        raise ValueError(f"floor is {floor}: give a factor from 0 to 1")
+    if not isinstance(floor, (int, float)) or not 0 <= floor <= 1:
+        raise ValueError(f"floor is {floor!r}: give a factor from 0 to 1")
 
 
 def _check(step: int, total: int) -> None:

@@ -362,3 +362,18 @@ def test_a_function_counts_by_what_it_does_and_not_by_what_it_says_of_itself():
     assert codes[0] == codes[1] != codes[2]
     first, second = (lambda: ["a" for _ in range(2)]), (lambda: ["b" for _ in range(2)])
     assert facts("f", first)["f code"] != facts("f", second)["f code"]
+
+
+def test_lazy_layers_are_refused_with_a_checkpoint_until_they_have_a_shape():
+    x, y = images()
+    batches = DataLoader(TensorDataset(x.float(), y), 5)
+    model = nn.Sequential(nn.Flatten(), nn.LazyLinear(3))
+
+    def run():
+        optimizer = torch.optim.SGD(model.parameters(), 0.01)
+        return fit(model, batches, epochs=1, optimizer=optimizer, checkpoint="a", progress=False)
+
+    with pytest.raises(ValueError, match="1.weight of the model has no shape yet"):
+        run()
+    model(x.float())
+    assert len(run().steps) == 4

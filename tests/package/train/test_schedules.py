@@ -187,6 +187,7 @@ def test_a_run_shorter_than_its_warmup_still_only_rises():
         (lambda: step_decay([0.5, 3]), "all in steps .* or all as parts"),
         (lambda: cosine(warmup=True), "warmup is True"),
         (lambda: cosine(floor=2), "floor is 2"),
+        (lambda: cosine(floor="low"), "floor is .low."),
         (lambda: step_decay([]), "milestones"),
         (lambda: step_decay([5, 3]), "milestones"),
         (lambda: step_decay([3, 3]), "milestones"),

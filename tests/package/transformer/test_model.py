@@ -1,0 +1,162 @@
+"""The whole Transformer against torch's stacks, the paper's sizes, and itself without a cache."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from labnotes.attention.positions import sinusoidal
+from labnotes.transformer import Transformer
+
+SMALL = {"d_model": 12, "nhead": 3, "dim_feedforward": 20, "num_encoder_layers": 2,
+         "num_decoder_layers": 3}  # fmt: skip
+
+
+def tokens(batch, length, vocabulary, seed=0):
+    return torch.randint(
+        3, vocabulary, (batch, length), generator=torch.Generator().manual_seed(seed)
+    )
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_logits_are_those_of_torchs_transformer_with_the_papers_embedding(norm_first):
+    torch.manual_seed(0)
+    ours = Transformer(30, 40, **SMALL, dropout=0.0, norm_first=norm_first, padding=0).double()
+    theirs = nn.Transformer(
+        12, 3, 2, 3, 20, dropout=0.0, batch_first=True, norm_first=norm_first
+    ).double()
+    own = ours.state_dict()
+    stacks = {
+        f"{stack}.layers.{rest}": value
+        for name, value in own.items()
+        for stack, _, rest in [name.partition(".layers.")]
+        if rest
+    }
+    if norm_first:
+        for stack in ("encoder", "decoder"):
+            for part in ("weight", "bias"):
+                stacks[f"{stack}.norm.{part}"] = own[f"{stack}.norm.{part}"]
+    else:  # torch adds a norm after the last block, which the paper does not have
+        theirs.encoder.norm = theirs.decoder.norm = None
+    theirs.load_state_dict(stacks)
+    source, target = tokens(4, 7, 30), tokens(4, 5, 40, seed=1)
+    source[1, 5:] = source[2, 2:] = 0
+    embedded = [
+        table[numbers] * math.sqrt(12) + sinusoidal(numbers.shape[1], 12).double()
+        for table, numbers in (
+            (own["encoder.embedding.table.weight"], source),
+            (own["decoder.embedding.table.weight"], target),
+        )
+    ]
+    hidden = source == 0
+    found = theirs(
+        *embedded,
+        tgt_mask=nn.Transformer.generate_square_subsequent_mask(5, dtype=torch.float64),
+        src_key_padding_mask=hidden,
+        memory_key_padding_mask=hidden,
+    )
+    expected = found @ own["decoder.embedding.table.weight"].T
+    torch.testing.assert_close(ours(source, target), expected, rtol=0, atol=1e-10)
+
+
+def test_the_base_model_has_the_papers_65_million_parameters():
+    with torch.device("meta"):
+        model = Transformer(37000)
+    count = sum(p.numel() for p in model.parameters())
+    d, h = 512, 2048
+    attention, network, norm = 4 * (d * d + d), 2 * d * h + h + d, 2 * d
+    by_hand = (
+        37000 * d + 6 * (attention + network + 2 * norm) + 6 * (2 * attention + network + 3 * norm)
+    )
+    assert count == by_hand
+    assert 60e6 < count < 66e6  # table 3 says 65 million
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_generating_with_a_cache_writes_what_recomputing_all_writes(norm_first):
+    torch.manual_seed(1)
+    model = Transformer(15, **SMALL, norm_first=norm_first, padding=0).double()
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            nn.init.normal_(parameter, std=0.6)
+    source = tokens(6, 8, 15)
+    source[0, 3:] = source[4, 6:] = 0
+    model.eval()
+    written = torch.full((6, 1), 1)
+    caches = model.decoder.start(model.encoder(source, model.hidden(source)))
+    for _ in range(9):
+        logits = model(source, written)[:, -1]
+        step = model.decoder.step(written[:, -1], caches, model.hidden(source))
+        torch.testing.assert_close(step, logits, rtol=0, atol=1e-10)
+        best = logits.argmax(-1)
+        ended = (written[:, 1:] == 2).any(1)
+        written = torch.cat([written, torch.where(ended, 2, best)[:, None]], dim=1)
+    model.train()
+    found = model.generate(source, start=1, end=2, max_length=9)
+    assert model.training
+    assert torch.equal(found, written[:, 1 : found.shape[1] + 1])
+    assert found.shape[1] == 9 or (found[:, -1] == 2).all()
+    assert len({tuple(row.tolist()) for row in found}) > 1  # sources make a difference
+
+
+def test_generation_stops_when_all_have_ended_and_fills_up_with_the_end():
+    model = Transformer(9, **SMALL, padding=0)
+    with torch.no_grad():
+        model.decoder.embedding.table.weight[2] *= 40  # the end is far ahead, or far behind
+    found = model.generate(tokens(12, 4, 9), start=1, end=2, max_length=6)
+    for row in found.tolist():
+        if 2 in row:
+            assert set(row[row.index(2) :]) == {2}
+    assert any(row[0] == 2 for row in found.tolist())
+
+
+def test_more_padding_and_another_order_of_the_batch_change_nothing():
+    model = Transformer(15, **SMALL, padding=0).double().eval()
+    source, target = tokens(3, 6, 15), tokens(3, 4, 15, seed=3)
+    expected = model(source, target)
+    longer = torch.cat([source, torch.zeros(3, 5, dtype=torch.int64)], dim=1)
+    torch.testing.assert_close(model(longer, target), expected, rtol=0, atol=1e-10)
+    order = torch.tensor([2, 0, 1])
+    torch.testing.assert_close(
+        model(source[order], target[order]), expected[order], rtol=0, atol=1e-10
+    )
+
+
+def test_a_later_token_of_the_target_changes_no_earlier_logits():
+    model = Transformer(15, **SMALL).double().eval()
+    source, target = tokens(2, 6, 15), tokens(2, 6, 15, seed=3)
+    other = target.clone()
+    other[:, 5] = (other[:, 5] + 1) % 15
+    first, second = model(source, target), model(source, other)
+    assert torch.equal(first[:, :5], second[:, :5])
+    assert not torch.allclose(first[:, 5], second[:, 5])
+
+
+def test_a_shared_vocabulary_has_one_table_and_two_have_two():
+    shared, apart = Transformer(15, **SMALL), Transformer(15, 20, **SMALL)
+    assert shared.encoder.embedding is shared.decoder.embedding
+    assert shared.decoder.logits.weight is shared.decoder.embedding.table.weight
+    assert apart.encoder.embedding.table.weight.shape == (15, 12)
+    assert apart.decoder.logits.weight.shape == (20, 12)
+    deviation = Transformer(4000, **SMALL).encoder.embedding.table.weight.std().item()
+    assert deviation == pytest.approx(12**-0.5, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda m: m(torch.tensor([[15]]), torch.tensor([[1]])), "numbers 0 to 14"),
+        (lambda m: m(torch.tensor([[1]]), torch.tensor([[-1]])), "numbers 0 to 14"),
+        (lambda m: m(torch.tensor([1]), torch.tensor([[1]])), r"integers \(batch, length\)"),
+        (lambda m: m(torch.ones(1, 2), torch.tensor([[1]])), "torch.float32"),
+        (lambda m: m.generate(torch.tensor([[1]]), 1, 15, 3), "numbers 0 to 14"),
+        (lambda m: m.generate(torch.tensor([[1]]), 1, 2, 0), "max_length is 0"),
+        (lambda m: Transformer(0), "vocabulary is 0"),
+        (lambda m: Transformer(9, **(SMALL | {"num_decoder_layers": 0})), "num_layers is 0"),
+    ],
+)
+def test_bad_input_is_refused_in_words(call, says):
+    with pytest.raises(ValueError, match=says):
+        call(Transformer(15, **SMALL))
