@@ -69,7 +69,9 @@ def test_every_class_of_modules_is_in_a_network_of_the_catalogue_or_a_layer():
         if inspect.isclass(cls := getattr(part, name)) and issubclass(cls, nn.Module)
     }
     lost = {name for name, cls in classes.items() if cls not in inside}
-    assert lost == LAYERS | AHEAD, "a new network goes into labnotes.catalogue, a new layer into LAYERS"
+    assert lost == LAYERS | AHEAD, (
+        "a new network goes into labnotes.catalogue, a new layer into LAYERS"
+    )
 
 
 def test_every_network_that_can_be_trained_from_the_command_line_is_in():

@@ -3,6 +3,7 @@
 from labnotes.lazy import lazy
 
 __all__ = lazy(__name__, {
+    "answers": ["SquadScores", "squad_scores"],
     "bleu": [
         "BleuScore", "bleu", "bleu_d2l", "brevity_penalty", "clipped_counts", "clipped_precision",
         "closest_length", "corpus_bleu", "ngrams",
@@ -15,4 +16,5 @@ __all__ = lazy(__name__, {
     "language": ["perplexity"],
     "paired": ["McNemar", "mcnemar", "paired_bootstrap"],
     "segmentation": ["class_iou", "confusion_matrix", "dice", "mean_iou", "pixel_accuracy"],
+    "tagging": ["Entity", "entities", "entity_f1"],
 })  # fmt: skip
