@@ -89,7 +89,8 @@ def test_without_frozen_the_running_statistics_of_a_body_without_gradients_move(
 
 
 def test_modes_of_a_frozen_body_stay_and_its_own_mode_follows():
-    frozen = Frozen(body())
+    frozen = Frozen(body().train())
+    assert not any(part.training for part in frozen.body.modules())  # before anybody asks
     for mode in (True, False, True):
         assert frozen.train(mode) is frozen and frozen.training is mode
         assert not any(part.training for part in frozen.body.modules())
@@ -132,6 +133,13 @@ def test_a_new_head_has_new_weights_on_the_place_and_in_the_type_of_the_old():
     new = replace_head(net, 9)
     assert new.bias is None and new.weight.dtype == torch.float64 and new is not old
     assert not torch.equal(new.weight, old.weight) and new.weight.requires_grad
+
+
+def test_a_convolutional_head_keeps_its_window_stride_and_padding():
+    net = nn.Sequential(nn.ReLU(), nn.Conv2d(4, 9, (3, 2), stride=2, padding=1))
+    shape = net(torch.zeros(1, 4, 8, 7)).shape
+    replace_head(net, 5)
+    assert net(torch.zeros(1, 4, 8, 7)).shape == (1, 5, *shape[2:])
 
 
 def test_a_step_with_two_rates_is_the_step_written_out():
