@@ -37,7 +37,7 @@ LAYERS = {
     "transformer.EncoderBlock",
 }  # fmt: skip
 #: Networks that no chapter explains yet; the catalogue links to chapters.
-AHEAD = {"transformer.Transformer"}
+AHEAD = {"bert.Bert", "transformer.Transformer"}
 
 
 def said(part, name: str) -> str:

@@ -1,0 +1,7 @@
+"""BERT: the Transformer's encoder, pretrained on text without labels."""
+
+from labnotes.lazy import lazy
+
+__all__ = lazy(__name__, {
+    "model": ["Bert", "BertConfig", "BertOutput", "from_hugging_face"],
+})  # fmt: skip
