@@ -165,6 +165,18 @@ def test_groups_hold_each_trained_parameter_once_and_no_frozen_one():
     assert [id(p) for p in groups[1]["params"]] == [id(net[3].weight)]
 
 
+@pytest.mark.parametrize(("gradient", "moves"), [(None, False), (0.0, True)])
+def test_weight_decay_moves_a_parameter_in_the_optimizer_unless_its_gradient_is_none(
+    gradient, moves
+):
+    """Why `two_rates` leaves frozen parameters out: what the chapter says of torch's optimizers."""
+    layer = nn.Linear(2, 2).requires_grad_(False)
+    before = layer.weight.clone()
+    layer.weight.grad = None if gradient is None else torch.full((2, 2), gradient)
+    torch.optim.SGD([layer.weight], lr=0.1, weight_decay=0.1).step()
+    assert torch.equal(layer.weight, before) is not moves
+
+
 def test_a_frozen_body_leaves_the_group_of_the_head_alone():
     net = network()
     net[0].requires_grad_(False)
