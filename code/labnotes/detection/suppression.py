@@ -69,10 +69,11 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, top_k: int | None =
 
 def _greedy(over: np.ndarray) -> Tensor:
     """Which boxes, the best first, survive where ``over[i, j]`` says that i suppresses j."""
+    free = ~np.triu(over, 1)  # free[i, j]: box i, the better one, lets j live
     alive = np.ones(len(over), dtype=bool)
     for i in range(len(over)):
         if alive[i]:
-            alive[i + 1 :] &= ~over[i, i + 1 :]
+            alive &= free[i]
     return torch.from_numpy(alive)
 
 
