@@ -21,7 +21,7 @@ from hypothesis import Phase, settings
 
 ROOT, PACKAGE = Path(__file__).resolve().parents[1], Path("code/labnotes")
 TAUGHT = """attention convnets detection foundations generalization metrics normalization optim
-optimization sequence text train""".split()
+optimization sequence style text train""".split()
 TESTS = {"counting": "measure step", "measure": "measure step", "place": "measure step fit"}
 TESTS |= {"fit": "fit step", "progress": "fit", "epochs": "fit resume", "lock": "checkpoint"}
 # Without other plugins and their rounds of garbage collection, pytest starts in 0.2 s.

@@ -20,13 +20,14 @@ from labnotes import (
     optim,
     optimization,
     sequence,
+    style,
     text,
     train,
 )
 
 PACKAGES = [
     attention, convnets, convnets.receptive_field, data, detection, foundations, generalization,
-    metrics, normalization, optim, optimization, sequence, text, train,
+    metrics, normalization, optim, optimization, sequence, style, text, train,
 ]  # fmt: skip
 PACKAGES[2] = sys.modules["labnotes.convnets.receptive_field"]  # the name is the function's too
 

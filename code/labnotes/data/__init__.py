@@ -3,9 +3,12 @@
 from labnotes.lazy import lazy
 
 __all__ = lazy(__name__, {
+    "augment.color": ["color_jitter"],
+    "augment.erasing": ["random_erasing"],
+    "augment.mixing": ["cut_box", "cutmix", "mixup"],
     "batches": ["Batches", "channel_statistics", "random_crop", "random_flip"],
     "boxed.batches": ["BoxBatches", "in_memory_boxes"],
-    "boxed.changes": ["color_jitter", "images_only", "random_box_flip"],
+    "boxed.changes": ["images_only", "random_box_flip"],
     "captions": ["CaptionData", "coco_captions"],
     "catalog": ["DatasetUnavailable"],
     "corpora": ["Text", "time_machine", "tiny_shakespeare", "wikitext2"],

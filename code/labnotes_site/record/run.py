@@ -10,6 +10,7 @@ When the last cell is done, ``FOLDER/result.json`` holds the outputs and how the
 from __future__ import annotations
 
 import argparse
+import base64
 import functools
 import importlib.abc
 import importlib.machinery
@@ -69,13 +70,25 @@ def write(file: Path, content: dict) -> None:
 # --- IPython, without a kernel -------------------------------------------------------------------
 
 
+def as_text(data: dict) -> dict:
+    r"""What a cell shows, with the bytes of a picture (Pillow's) in base64, as a kernel sends it.
+
+    >>> as_text({"image/png": b"\x89PNG", "text/plain": "a picture"})
+    {'image/png': 'iVBORw==', 'text/plain': 'a picture'}
+    """
+    return {
+        form: base64.b64encode(value).decode() if isinstance(value, bytes) else value
+        for form, value in data.items()
+    }
+
+
 class Publisher(DisplayPublisher):
     """Takes what a cell displays."""
 
     outputs: list = []
 
     def publish(self, data, metadata=None, **_) -> None:
-        self.outputs.append({"output_type": "display_data", "data": data})
+        self.outputs.append({"output_type": "display_data", "data": as_text(data)})
 
 
 class Hook(DisplayHook):
@@ -85,7 +98,7 @@ class Hook(DisplayHook):
         pass
 
     def write_format_data(self, format_dict, md_dict=None) -> None:
-        Publisher.outputs.append({"output_type": "execute_result", "data": format_dict})
+        Publisher.outputs.append({"output_type": "execute_result", "data": as_text(format_dict)})
 
     def finish_displayhook(self) -> None:
         pass

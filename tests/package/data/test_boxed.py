@@ -9,7 +9,6 @@ from PIL import Image
 from torch import nn
 from torchvision import tv_tensors
 from torchvision.transforms import v2
-from torchvision.transforms.v2 import functional
 
 from labnotes.data import (
     Batches,
@@ -20,7 +19,7 @@ from labnotes.data import (
     in_memory_boxes,
     random_box_flip,
 )
-from labnotes.data.boxed.changes import colored, flip_boxes
+from labnotes.data.boxed.changes import flip_boxes
 from labnotes.data.pictures import Pictures
 from labnotes.data.worlds import shapes
 from labnotes.train import evaluate, fit
@@ -65,6 +64,19 @@ def test_order_and_scaling_are_those_of_batches_of_labels(world):
         for (images, targets), (expected, places) in zip(ours, theirs, strict=True):
             assert torch.equal(images, expected)
             assert same(targets, [world.targets[i] for i in places])
+
+
+def test_a_part_of_a_batch_has_the_images_and_the_targets_of_the_whole_one(world):
+    """Where several processes share a batch, each takes a slice of it."""
+
+    def make():
+        return BoxBatches(
+            world.images, world.targets, 6, shuffle=True, device="cpu", augment=random_box_flip()
+        )
+
+    whole, parts = list(make()), list(make().parts(lambda n: (slice(2, 5), 0.5)))
+    for (images, targets), (mine, its, share) in zip(whole, parts, strict=True):
+        assert torch.equal(mine, images[2:5]) and same(its, targets[2:5]) and share == 0.5
 
 
 def test_a_run_goes_on_in_the_middle_of_an_epoch_with_the_same_flips(world):
@@ -203,45 +215,9 @@ def test_half_of_the_pictures_are_flipped_in_each_direction_that_was_asked_for(o
         assert 0.15 < (right & down).float().mean() < 0.35
 
 
-@pytest.mark.parametrize("factor", [0.0, 0.4, 1.0, 1.7])
-@pytest.mark.parametrize(
-    ("place", "adjust"),
-    [(0, functional.adjust_brightness), (1, functional.adjust_contrast), (2, functional.adjust_saturation)],
-)  # fmt: skip
-def test_brightness_contrast_and_saturation_are_torchvisions(world, place, adjust, factor):
-    factors = torch.ones(3, 8)
-    factors[place] = factor
-    found = colored(world.images[:8], factors)
-    for image, ours in zip(world.images[:8], found):
-        expected = adjust(image / 255, factor) * 255  # in floats: theirs rounds bytes down
-        assert (ours - expected).abs().max() <= 1
-    assert found.dtype == torch.uint8
-
-
-def test_jitter_draws_factors_evenly_for_each_picture_in_the_order_that_it_says():
-    grey = torch.full((2000, 3, 2, 2), 100, dtype=torch.uint8)
-    bright = color_jitter(brightness=0.5)(grey, torch.Generator().manual_seed(0))[:, 0, 0, 0]
-    assert 50 <= bright.min() < 55 and 145 < bright.max() <= 150
-    assert abs(bright.float().mean() - 100) < 3
-    assert torch.equal(color_jitter()(grey, torch.Generator().manual_seed(0)), grey)
-    image = shapes(1).images
-    factors = torch.tensor([[1.4], [0.5], [1.6]])
-    expected = image[0] / 255
-    for adjust, factor in zip(
-        (functional.adjust_brightness, functional.adjust_contrast, functional.adjust_saturation),
-        (1.4, 0.5, 1.6),
-    ):
-        expected = adjust(expected, factor)
-    assert (colored(image, factors)[0] - expected * 255).abs().max() <= 1
-
-
-def test_jitter_and_flips_of_nothing_are_refused():
-    with pytest.raises(ValueError, match="contrast is 2: give a number from 0 to 1"):
-        color_jitter(contrast=2)
+def test_flips_of_nothing_are_refused():
     with pytest.raises(ValueError, match="both false"):
         random_box_flip(horizontal=False)
-    with pytest.raises(ValueError, match="images have 1 channels: colour jitter needs 3"):
-        colored(torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.ones(3, 2))
 
 
 # ---- what does not belong together ----

@@ -4,5 +4,5 @@ from labnotes.lazy import lazy
 
 __all__ = lazy(__name__, {
     "batches": ["BoxBatches", "in_memory_boxes"],
-    "changes": ["color_jitter", "images_only", "random_box_flip"],
+    "changes": ["images_only", "random_box_flip"],
 })  # fmt: skip

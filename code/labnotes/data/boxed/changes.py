@@ -8,8 +8,6 @@ from torch import Tensor
 from labnotes.data.batches import Augment, flip
 from labnotes.data.boxed.batches import BoxAugment, Target
 
-GREY = (0.299, 0.587, 0.114)  # shares of red, green, blue in brightness (ITU-R BT.601)
-
 
 def random_box_flip(horizontal: bool = True, vertical: bool = False) -> BoxAugment:
     """Mirror each picture, its boxes and its masks with probability one half.
@@ -76,7 +74,7 @@ def flip_boxes(
 def images_only(change: Augment) -> BoxAugment:
     """A change of the pictures alone, as one for :class:`labnotes.data.BoxBatches`.
 
-    Only for what leaves everything in its place, such as :func:`color_jitter`: a crop would move
+    Only for what leaves everything in its place, such as :func:`labnotes.data.color_jitter`: a crop would move
     the pictures away from their boxes.
     """
 
@@ -84,71 +82,3 @@ def images_only(change: Augment) -> BoxAugment:
         return change(images, generator), targets
 
     return both
-
-
-def color_jitter(
-    brightness: float = 0.0, contrast: float = 0.0, saturation: float = 0.0
-) -> Augment:
-    """Change brightness, contrast and saturation of each picture at random.
-
-    Each factor is drawn from ``1 - x`` to ``1 + x``, for every picture anew. The three come in this
-    order, and each is what torchvision's function of its name does.
-
-    Parameters
-    ----------
-    brightness, contrast, saturation
-        From 0 (no change) to 1.
-
-    Returns
-    -------
-    callable
-        For :class:`labnotes.data.Batches`; :func:`images_only` of it for
-        :class:`labnotes.data.BoxBatches`.
-
-    Raises
-    ------
-    ValueError
-        If one is outside of this range.
-    """
-    widths = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
-    for name, width in widths.items():
-        if not isinstance(width, (int, float)) or not 0 <= width <= 1:
-            raise ValueError(f"{name} is {width!r}: give a number from 0 to 1")
-    spread = torch.tensor([*widths.values()], dtype=torch.float32)[:, None]  # (3, 1)
-
-    def change(images: Tensor, generator: torch.Generator) -> Tensor:
-        draws = torch.rand(3, len(images), generator=generator, device=images.device)
-        return colored(images, 1 + spread.to(images.device) * (2 * draws - 1))
-
-    return change
-
-
-def colored(images: Tensor, factors: Tensor) -> Tensor:
-    """Change brightness, then contrast, then saturation of RGB pictures.
-
-    Parameters
-    ----------
-    images : Tensor
-        ``(batch, 3, height, width)``, uint8.
-    factors : Tensor
-        ``(3, batch)``: of each picture the three factors; 1 changes nothing, 0 leaves black, the
-        mean grey, or grey levels alone.
-
-    Returns
-    -------
-    Tensor
-        As `images`.
-    """
-    if images.shape[1] != 3:
-        raise ValueError(f"images have {images.shape[1]} channels: colour jitter needs 3, RGB")
-    by, contrast, saturation = factors[:, :, None, None, None]  # (batch, 1, 1, 1) each
-    values = (images.float() * by).clamp(0, 255)
-    mean = _grey(values).mean((-2, -1), keepdim=True)  # (batch, 1, 1, 1)
-    values = torch.lerp(mean, values, contrast).clamp(0, 255)
-    values = torch.lerp(_grey(values), values, saturation).clamp(0, 255)
-    return values.round().to(images.dtype)
-
-
-def _grey(images: Tensor) -> Tensor:
-    shares = torch.tensor(GREY, dtype=images.dtype, device=images.device)
-    return (images * shares[:, None, None]).sum(1, keepdim=True)  # (batch, 1, height, width)

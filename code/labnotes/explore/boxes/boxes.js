@@ -125,7 +125,7 @@ function render({ model, el }) {
       for (const end of ["pointerup", "pointercancel"]) group.addEventListener(end, () => { held = null; });
       return { group, shape, handle, label };
     });
-    drawn.append(...groups.map(({ group }) => group), common);
+    drawn.append(common, ...groups.map(({ group }) => group));
     return [["pair", "selected"], () => {
       const [a, b] = get("pair"), found = overlap(a, b);
       const both = [Math.max(a[0], b[0]), Math.max(a[1], b[1]), Math.min(a[2], b[2]), Math.min(a[3], b[3])];
