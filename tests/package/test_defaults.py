@@ -22,6 +22,7 @@ from labnotes import (
 )
 from labnotes.metrics import classification
 from labnotes.train import schedules
+from labnotes.vision import fine_tuning
 
 
 def defaults(function) -> dict:
@@ -135,6 +136,8 @@ PAPERS = [
     (schedules.one_cycle, {"rise": 0.3, "start": 1 / 25, "end": 4e-6}),
     # Hägele et al. (2024), section 3: a fall over the last 20% does as well as a cosine
     (schedules.warmup_stable_decay, {"warmup": 0, "decay": 0.2, "floor": 0.0}),
+    # Zhang et al., Dive into Deep Learning, section 14.2: the new layer learns ten times as fast
+    (fine_tuning.two_rates, {"factor": 10.0}),
 ]  # fmt: skip
 
 
