@@ -8,6 +8,11 @@ __all__ = lazy(__name__, {
         "detections", "encode_boxes",
     ],
     "boxes": ["box_area", "box_convert", "box_iou", "generalized_box_iou"],
+    "ssd": [
+        "SSDOutputs", "TinySSD", "focal_loss", "hard_negatives", "multibox_loss", "small_stages",
+        "squeezenet_stages",
+    ],
     "suppression": ["batched_nms", "nms", "soft_nms"],
     "regions": ["roi_align", "roi_pool"],
+    "yolo": ["TinyYOLO", "decode_grid", "encode_box", "responsible", "task_aligned"],
 })  # fmt: skip
