@@ -109,6 +109,10 @@ PAPERS = [
     # Ren et al. (2015), section 3.1.2, with 0.6 in the place of 0.7
     (detection.proposal_targets, {"high": 0.6, "low": 0.3}),
     (detection.soft_nms, {"sigma": 0.5, "score_threshold": 0.001}),
+    # Redmon et al. (2016), section 2: two boxes a cell, one grid, no priors, squared errors
+    (detection.TinyYOLO, {"body": None, "boxes": 2, "grids": 1, "priors": None,
+                          "box_loss": "squared", "assignment": "centre"}),
+    (detection.TinyYOLO.detect, {"score_threshold": 0.05, "iou_threshold": 0.5}),
     # Everingham et al. (2010), section 4.2: half; the interpolation is that of COCO
     (metrics.mean_average_precision, {"iou": 0.5, "interpolation": "coco"}),
     (metrics.average_precision, {"interpolation": "coco"}),

@@ -177,6 +177,11 @@ def responsible(boxes: Tensor, cells: Tensor, truth: Tensor, shared: bool = True
     Tensor
         ``(m,)``, the number of the box, or -1 where an earlier object has taken the place.
 
+    Raises
+    ------
+    ValueError
+        If boxes and cells are not as many, or the centre of an object lies in no cell.
+
     Examples
     --------
     >>> guesses = decode_grid(torch.full((2, 2, 6), 0.5), 1, (10, 10))  # 2x2 cells, one box each
@@ -184,9 +189,11 @@ def responsible(boxes: Tensor, cells: Tensor, truth: Tensor, shared: bool = True
     >>> responsible(guesses.boxes, guesses.cells, truth)
     tensor([ 2, -1])
     """
+    _check_cells(boxes, cells)
     x, y = box_convert(truth, "xyxy", "cxcywh")[:, :2].T[:, :, None]  # (m, 1) each
     left, top, right, bottom = cells.T
     inside = (left <= x) & (x < right) & (top <= y) & (y < bottom)  # (m, n)
+    _check_inside(inside, truth)
     best = torch.where(inside, iou(truth, boxes.detach()), -1.0).argmax(1)  # (m,)
     its = cells[best]  # (m, 4)
     same = (its[:, None] == its).all(-1) if shared else best[:, None] == best  # (m, m)
@@ -220,10 +227,16 @@ def task_aligned(
         ``(n,)``, the score that each box should have: the measure, scaled for each object so that
         its best box has the largest IoU that the object has; 0 without object.
 
+    Raises
+    ------
+    ValueError
+        If boxes, scores and cells, or truth and labels, are not as many, or a label has no score.
+
     References
     ----------
     Feng et al., "TOOD: Task-aligned One-stage Object Detection", 2021, section 3.2.
     """
+    _check_assignment(boxes, scores, cells, truth, labels)
     n, m = len(boxes), len(truth)
     if m == 0:
         return torch.full((n,), -1, device=boxes.device), scores.new_zeros(n)
@@ -336,7 +349,7 @@ class TinyYOLO(nn.Module):
     assignment : str
         "centre": an object belongs to the cell of its centre. "aligned": the boxes that predict it
         best answer for it (:func:`task_aligned`; YOLOv6, YOLOv8), with the quality focal loss of
-        a score for each class, and no confidence. It asks for ``boxes=1`` and no priors.
+        a score for each class, whose weight is taken as a constant, and no confidence. It asks for ``boxes=1`` and no priors.
 
     Raises
     ------
@@ -600,6 +613,39 @@ def _check_outputs(outputs: Tensor, num_classes: int, image_size, priors) -> int
             f"columns, {form})"
         )
     return count
+
+
+def _check_cells(boxes: Tensor, cells: Tensor) -> None:
+    if boxes.shape != cells.shape or boxes.shape[-1:] != (4,) or boxes.dim() != 2:
+        raise ValueError(
+            f"boxes are {tuple(boxes.shape)} and cells {tuple(cells.shape)}: give (n, 4) and the "
+            "cell of each, (n, 4)"
+        )
+
+
+def _check_inside(inside: Tensor, truth: Tensor) -> None:
+    outside = ~inside.any(1)
+    if outside.any():
+        i = int(outside.nonzero()[0])
+        raise ValueError(
+            f"truth[{i}] is {truth[i].tolist()}, and its centre lies in no cell: give boxes inside "
+            "the picture, in pixels"
+        )
+
+
+def _check_assignment(boxes, scores, cells, truth, labels) -> None:
+    _check_cells(boxes, cells)
+    if scores.dim() != 2 or len(scores) != len(boxes) or truth.shape != (len(labels), 4):
+        raise ValueError(
+            f"there are {len(boxes)} boxes, and scores are {tuple(scores.shape)}, truth is "
+            f"{tuple(truth.shape)}, labels are {tuple(labels.shape)}: give (n, num_classes), "
+            "(m, 4) and (m,)"
+        )
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < scores.shape[1]:
+        raise ValueError(
+            f"labels are from {int(labels.min())} to {int(labels.max())}: with "
+            f"{scores.shape[1]} scores a box give 0 to {scores.shape[1] - 1}"
+        )
 
 
 def _check_options(num_classes, boxes, grids, priors, box_loss, assignment) -> None:

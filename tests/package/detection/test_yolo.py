@@ -11,7 +11,14 @@ from torch import nn
 from torchvision.ops import batched_nms, box_iou, generalized_box_iou_loss
 
 from labnotes.data.worlds import shapes
-from labnotes.detection import TinyYOLO, decode_grid, encode_box, responsible, task_aligned
+from labnotes.detection import (
+    TinyYOLO,
+    box_convert,
+    decode_grid,
+    encode_box,
+    responsible,
+    task_aligned,
+)
 from labnotes.detection.yolo import SmallBody, SqueezeBody, _paired_giou
 from labnotes.metrics import mean_average_precision
 
@@ -358,7 +365,103 @@ def test_the_order_of_the_pictures_does_not_matter(name):
         assert torch.allclose(loss, net.loss(images.flip(0), world.targets[::-1]), rtol=1e-5)
 
 
+def test_what_is_compared_with_is_a_constant():
+    """The IoU that a confidence should be, the quality and the weight of a score: no gradient."""
+    torch.manual_seed(0)
+    world, net = shapes(3, seed=2, objects=(2, 4)), TinyYOLO(4)
+    outputs = torch.rand(3, 8, 8, 14, requires_grad=True)
+    net.forward = lambda images: [outputs]
+    (grad,) = torch.autograd.grad(net.terms(images_of(world), world.targets)["object"], outputs)
+    assert grad[..., [4, 9]].abs().sum() > 0
+    assert grad[..., [0, 1, 2, 3, 5, 6, 7, 8]].abs().sum() == 0
+
+    net = TinyYOLO(4, boxes=1, assignment="aligned")
+    outputs = torch.rand(3, 8, 8, 9, requires_grad=True)
+    net.forward = lambda images: [outputs]
+    (grad,) = torch.autograd.grad(net.terms(images_of(world), world.targets)["class"], outputs)
+    assert grad[..., :5].abs().sum() == 0
+    guesses, wanted, total = net.guesses(images_of(world)), torch.zeros(3, 64, 4), 0.0
+    scores = guesses.classes.detach().sigmoid()
+    for i, target in enumerate(world.targets):
+        assigned, quality = task_aligned(
+            guesses.boxes[i], scores[i], guesses.cells, target["boxes"], target["labels"]
+        )
+        assert not quality.requires_grad
+        for k in (assigned >= 0).nonzero()[:, 0].tolist():
+            wanted[i, k, target["labels"][assigned[k]]] = quality[k]
+        total += quality.sum().item()
+    # of the cross-entropy alone: score less wanted
+    expected = (scores - wanted).square() * (scores - wanted) / max(total, 1.0)
+    assert torch.allclose(grad[..., 5:].reshape(3, 64, 4), expected, atol=1e-6)
+
+
+# ---- the network as it begins ----
+
+
+def test_boxes_begin_in_the_middle_of_their_cells_one_tall_and_one_wide():
+    net = TinyYOLO(4)
+    nn.init.zeros_(net.heads[0].weight)
+    with torch.no_grad():
+        guesses = net.guesses(torch.randn(1, 3, 64, 64))
+    assert torch.allclose(box_convert(guesses.boxes[0], "xyxy", "cxcywh")[:, :2],
+                          box_convert(guesses.cells, "xyxy", "cxcywh")[:, :2], atol=1e-4)  # fmt: skip
+    width, height = (guesses.boxes[0, :2, 2:] - guesses.boxes[0, :2, :2]).T
+    assert height[0] > width[0] >= 16 - 1e-3 and width[1] > height[1] >= 16 - 1e-3
+    assert (guesses.confidence == 0).all()
+
+
+def test_with_scores_alone_each_begins_at_a_hundredth():
+    net = TinyYOLO(4, boxes=1, assignment="aligned")
+    nn.init.zeros_(net.heads[0].weight)
+    with torch.no_grad():
+        scores = net.guesses(torch.randn(1, 3, 64, 64)).classes.sigmoid()
+    assert torch.allclose(scores, torch.tensor(0.01))
+
+
+def test_the_fine_features_see_what_the_coarse_ones_saw():
+    squeeze = SqueezeBody(torchvision.models.squeezenet1_1())
+    for body, part in ((SmallBody(4), "coarse.0.0.weight"), (squeeze, "down.weight")):
+        fine, _ = body(torch.randn(2, 3, 64, 64))
+        (grad,) = torch.autograd.grad(fine.square().sum(), body.get_parameter(part))
+        assert grad.abs().sum() > 0
+
+
+def test_an_exponent_that_is_out_of_hand_is_cut_at_4():
+    found = decode_grid(torch.full((2, 2, 6), 500.0), 1, (8, 8), [(3.0, 5.0)])
+    sides = found.boxes[:, 2:] - found.boxes[:, :2]
+    assert torch.allclose(sides, torch.tensor([3.0, 5.0]) * math.exp(4))
+
+
 # ---- finding ----
+
+
+def test_boxes_are_cut_at_the_edges_of_a_picture_that_is_not_square():
+    outputs = torch.zeros(1, 4, 8, 14)  # 32x64 pixels
+    outputs[0, 1, 6] = torch.tensor([0.5, 0.5, 2, 2, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0])
+    net = TinyYOLO(4)
+    net.forward = lambda images: [outputs]
+    (found,) = net.detect(torch.zeros(1, 3, 32, 64))
+    assert found["boxes"].tolist() == [[0, 0, 64, 32]]
+
+
+def test_what_has_no_area_inside_the_picture_is_not_found():
+    outputs = torch.zeros(1, 8, 8, 14)
+    outputs[0, 0, 0, :5] = torch.tensor([-3.0, 0.5, 0.1, 0.1, 1.0])  # left of the picture
+    outputs[0, 0, 0, 10] = 1.0
+    net = TinyYOLO(4)
+    net.forward = lambda images: [outputs]
+    assert len(net.detect(torch.zeros(1, 3, 64, 64))[0]["scores"]) == 0
+
+
+def test_at_most_100_are_found_and_they_are_the_best():
+    outputs = torch.zeros(1, 16, 16, 14)
+    outputs[..., :5] = torch.tensor([0.5, 0.5, 0.1, 0.1, 1.0])
+    outputs[..., 10] = torch.linspace(0.2, 0.9, 256).view(16, 16)
+    net = TinyYOLO(4)
+    net.forward = lambda images: [outputs]
+    (found,) = net.detect(torch.zeros(1, 3, 128, 128))
+    wanted = torch.linspace(0.2, 0.9, 256).flip(0)[:100].tolist()
+    assert found["scores"].tolist() == pytest.approx(wanted)
 
 
 def test_outputs_that_encode_the_truth_find_all_objects_but_those_that_share_a_cell():
@@ -443,6 +546,26 @@ def test_a_squeezenet_gives_features_at_strides_8_and_16_of_any_even_sides():
 
 
 # ---- what does not go together ----
+
+
+def test_what_cannot_be_assigned_is_refused():
+    found = decode_grid(torch.rand(2, 2, 5 + 3), 3, (16, 16))
+    boxes, cells = found.boxes, found.cells
+    truth, labels = torch.tensor([[1.0, 1, 9, 9]]), torch.tensor([1])
+    with pytest.raises(ValueError, match=r"truth\[1\] is .* lies in no cell"):
+        responsible(boxes, cells, torch.tensor([[1.0, 1, 9, 9], [30, 30, 40, 40]]))
+    with pytest.raises(ValueError, match="lies in no cell"):
+        responsible(boxes, cells, torch.full((1, 4), math.nan))
+    with pytest.raises(ValueError, match=r"boxes are \(3, 4\) and cells \(4, 4\)"):
+        responsible(boxes[:3], cells, truth)
+    with pytest.raises(ValueError, match=r"boxes are \(4, 4\) and cells \(1, 4\)"):
+        task_aligned(boxes, found.classes, cells[:1], truth, labels)
+    with pytest.raises(ValueError, match=r"scores are \(3, 3\)"):
+        task_aligned(boxes, found.classes[:3], cells, truth, labels)
+    with pytest.raises(ValueError, match=r"labels are \(2,\)"):
+        task_aligned(boxes, found.classes, cells, truth, torch.tensor([1, 2]))
+    with pytest.raises(ValueError, match="from 3 to 3: with 3 scores a box give 0 to 2"):
+        task_aligned(boxes, found.classes, cells, truth, torch.tensor([3]))
 
 
 @pytest.mark.parametrize(
