@@ -106,6 +106,10 @@ PAPERS = [
     (detection.detections, {"score_threshold": 0.01, "iou_threshold": 0.5, "top_k": 400}),
     (detection.encode_boxes, {"weights": (10, 10, 5, 5)}),
     (detection.soft_nms, {"sigma": 0.5, "score_threshold": 0.001}),
+    # Liu et al. (2016), section 3 and "Hard negative mining"; Lin et al. (2017), section 4
+    (detection.TinySSD.detect, {"score_threshold": 0.01, "iou_threshold": 0.45}),
+    (detection.hard_negatives, {"ratio": 3}),
+    (detection.focal_loss, {"alpha": 0.25, "gamma": 2.0}),
     # Everingham et al. (2010), section 4.2: half; the interpolation is that of COCO
     (metrics.mean_average_precision, {"iou": 0.5, "interpolation": "coco"}),
     (metrics.average_precision, {"interpolation": "coco"}),
