@@ -32,6 +32,8 @@ from .record import stored
 
 #: Longest time one cell may take, in seconds.
 CELL_TIMEOUT = 600
+#: Large downloads without which every chapter is as good: only for those who ask for them by name.
+ON_REQUEST = ("voc2007", "voc2012", "vgg19")
 #: Its modules do nothing under ``-m``, and its own program would not start as fast as ours.
 JUPYTER_BOOK = "import labnotes_site, jupyter_book.cli.main as book; book.main()"
 
@@ -72,6 +74,8 @@ def fetch_data() -> None:
     A data set that is not to be had is no error: the chapters have stand-ins, and say so.
     """
     for name in catalog.catalog():
+        if name in ON_REQUEST:
+            continue
         try:
             catalog.fetch(name)
         except catalog.DatasetUnavailable as error:

@@ -32,14 +32,15 @@ LAYERS = {
     "generalization.Dropout",
     "normalization.BatchNorm", "normalization.GroupNorm", "normalization.InstanceNorm",
     "normalization.LayerNorm",
+    "segmentation.FCNHead", "segmentation.Stages", "segmentation.UNetHead",
     "sequence.GRU", "sequence.LSTM", "sequence.RNN",
     "transformer.Decoder", "transformer.DecoderBlock", "transformer.Encoder",
     "transformer.EncoderBlock",
 }  # fmt: skip
 #: Networks that no chapter explains yet; the catalogue links to chapters.
 AHEAD = {"bert.Bert", "transformer.Transformer"}
-#: What answers with boxes; the catalogue counts what answers with one vector.
-DETECTORS = {"detection.TinySSD"}
+#: What answers with boxes or with a map; the catalogue counts what answers with one vector.
+MAPPERS = {"detection.TinySSD", "detection.TinyYOLO", "segmentation.FCN"}
 
 
 def said(part, name: str) -> str:
@@ -71,7 +72,7 @@ def test_every_class_of_modules_is_in_a_network_of_the_catalogue_or_a_layer():
         if inspect.isclass(cls := getattr(part, name)) and issubclass(cls, nn.Module)
     }
     lost = {name for name, cls in classes.items() if cls not in inside}
-    assert lost == LAYERS | AHEAD | DETECTORS, (
+    assert lost == LAYERS | AHEAD | MAPPERS, (
         "a new network goes into labnotes.catalogue, a new layer into LAYERS"
     )
 

@@ -22,6 +22,7 @@ from labnotes import (
 )
 from labnotes.metrics import classification
 from labnotes.train import schedules
+from labnotes.vision import fine_tuning
 
 
 def defaults(function) -> dict:
@@ -110,6 +111,10 @@ PAPERS = [
     (detection.TinySSD.detect, {"score_threshold": 0.01, "iou_threshold": 0.45}),
     (detection.hard_negatives, {"ratio": 3}),
     (detection.focal_loss, {"alpha": 0.25, "gamma": 2.0}),
+    # Redmon et al. (2016), section 2: two boxes a cell, one grid, no priors, squared errors
+    (detection.TinyYOLO, {"body": None, "boxes": 2, "grids": 1, "priors": None,
+                          "box_loss": "squared", "assignment": "centre"}),
+    (detection.TinyYOLO.detect, {"score_threshold": 0.05, "iou_threshold": 0.5}),
     # Everingham et al. (2010), section 4.2: half; the interpolation is that of COCO
     (metrics.mean_average_precision, {"iou": 0.5, "interpolation": "coco"}),
     (metrics.average_precision, {"interpolation": "coco"}),
@@ -135,6 +140,8 @@ PAPERS = [
     (schedules.one_cycle, {"rise": 0.3, "start": 1 / 25, "end": 4e-6}),
     # Hägele et al. (2024), section 3: a fall over the last 20% does as well as a cosine
     (schedules.warmup_stable_decay, {"warmup": 0, "decay": 0.2, "floor": 0.0}),
+    # Zhang et al., Dive into Deep Learning, section 14.2: the new layer learns ten times as fast
+    (fine_tuning.two_rates, {"factor": 10.0}),
 ]  # fmt: skip
 
 

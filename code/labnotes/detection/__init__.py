@@ -14,4 +14,5 @@ __all__ = lazy(__name__, {
     ],
     "suppression": ["batched_nms", "nms", "soft_nms"],
     "regions": ["roi_align", "roi_pool"],
+    "yolo": ["TinyYOLO", "decode_grid", "encode_box", "responsible", "task_aligned"],
 })  # fmt: skip

@@ -17,7 +17,7 @@ def layer_outputs(net: nn.Sequential, x: Tensor, layers: Iterable[str]) -> dict[
     x
         What the first layer reads, for pictures ``(batch, channels, height, width)``.
     layers
-        Names of layers as ``net.named_children()`` has them, in any order.
+        Names of layers, for example ``"0"``, in any order. See ``net.named_children()``.
 
     Returns
     -------
@@ -27,7 +27,8 @@ def layer_outputs(net: nn.Sequential, x: Tensor, layers: Iterable[str]) -> dict[
     Raises
     ------
     ValueError
-        If `net` is no ``nn.Sequential``, or a name is none of its layers.
+        If `net` is no ``nn.Sequential``, has the same layer twice or not the layers that are named,
+        or if `x` is no tensor.
 
     Examples
     --------
@@ -36,6 +37,7 @@ def layer_outputs(net: nn.Sequential, x: Tensor, layers: Iterable[str]) -> dict[
     >>> layer_outputs(net, torch.tensor([[-1.0, 2.0]]), ["1"])
     {'1': tensor([[0., 2.]])}
     """
+    _check_input(x)
     wanted = _check_layers(net, layers)
     found = {}
     for name, layer in net.named_children():
@@ -48,6 +50,11 @@ def layer_outputs(net: nn.Sequential, x: Tensor, layers: Iterable[str]) -> dict[
     return found
 
 
+def _check_input(x: Tensor) -> None:
+    if not isinstance(x, Tensor):
+        raise ValueError(f"x is {type(x).__name__}: give a tensor that the first layer reads")
+
+
 def _check_layers(net: nn.Sequential, layers: Iterable[str]) -> set[str]:
     if not isinstance(net, nn.Sequential):
         raise ValueError(
@@ -55,6 +62,11 @@ def _check_layers(net: nn.Sequential, layers: Iterable[str]) -> set[str]:
             "for example its .features"
         )
     wanted, known = set([layers] if isinstance(layers, str) else layers), dict(net.named_children())
+    if len(known) < len(net):  # named_children leaves the second place of a layer out
+        raise ValueError(
+            f"net has {len(net)} places for {len(known)} layers, so one stands in it twice: give a "
+            "layer of its own for each place"
+        )
     missing = sorted(map(str, wanted - set(known)))
     if missing or not wanted:
         raise ValueError(

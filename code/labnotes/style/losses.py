@@ -165,8 +165,9 @@ def _check_same_shape(features: Tensor, target: Tensor) -> None:
 
 
 def _check_target(found: Tensor, target: Tensor) -> None:
-    if not isinstance(target, Tensor) or target.shape != found.shape:
-        came = tuple(target.shape) if isinstance(target, Tensor) else type(target).__name__
+    is_tensor = isinstance(target, Tensor)
+    if not is_tensor or target.shape != found.shape or not target.is_floating_point():
+        came = f"{tuple(target.shape)} of {target.dtype}" if is_tensor else type(target).__name__
         raise ValueError(
             f"target is {came}: give the Gram matrix of the style, {tuple(found.shape)} for "
             "these features"

@@ -29,7 +29,8 @@ class TransferLoss:
     Raises
     ------
     ValueError
-        If there is no layer, a weight is negative or not finite, or a name is no layer of `net`.
+        If there is no layer, the layers are no dict, a weight is no number, negative or not finite,
+        or a name is no layer of `net`.
 
     References
     ----------
@@ -95,7 +96,7 @@ def stylize(
         From a picture to one number, for example a :class:`TransferLoss`.
     evaluations
         How often the loss and its gradient are computed. One step of ``torch.optim.LBFGS`` takes
-        several of them and may go a few beyond.
+        about 25 of them by default, and may go as far beyond.
     optimizer
         From the list of what is trained, which is this one picture, to an optimizer.
 
@@ -132,12 +133,17 @@ def stylize(
 
 
 def _check_weights(content_layers: dict, style_layers: dict, tv_weight: float) -> None:
+    for name, layers in (("content_layers", content_layers), ("style_layers", style_layers)):
+        if not isinstance(layers, dict):
+            raise ValueError(
+                f"{name} is {type(layers).__name__}: give the weights by name, as {{'relu1': 1.0}}"
+            )
     if not content_layers and not style_layers:
         raise ValueError("content_layers and style_layers are empty: name at least one layer")
     weights = [*content_layers.items(), *style_layers.items(), ("tv_weight", tv_weight)]
     for name, weight in weights:
-        if not 0 <= weight < float("inf"):
-            raise ValueError(f"the weight of {name} is {weight}: give a finite number, 0 or more")
+        if not isinstance(weight, (int, float)) or not 0 <= weight < float("inf"):
+            raise ValueError(f"the weight of {name} is {weight!r}: give a finite number, 0 or more")
 
 
 def _check_start(start: Tensor) -> None:
@@ -148,6 +154,7 @@ def _check_start(start: Tensor) -> None:
 
 def _check_finite(losses: list[float]) -> None:
     if not abs(losses[-1]) < float("inf"):
-        raise FloatingPointError(
-            f"the loss is {losses[-1]} at evaluation {len(losses)}: lower the learning rate"
-        )
+        advice = "lower the learning rate"
+        if len(losses) == 1:  # no step was taken yet
+            advice = "look for values that are not finite in the pictures and the network"
+        raise FloatingPointError(f"the loss is {losses[-1]} at evaluation {len(losses)}: {advice}")

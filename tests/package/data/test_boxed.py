@@ -66,6 +66,19 @@ def test_order_and_scaling_are_those_of_batches_of_labels(world):
             assert same(targets, [world.targets[i] for i in places])
 
 
+def test_a_part_of_a_batch_has_the_images_and_the_targets_of_the_whole_one(world):
+    """Where several processes share a batch, each takes a slice of it."""
+
+    def make():
+        return BoxBatches(
+            world.images, world.targets, 6, shuffle=True, device="cpu", augment=random_box_flip()
+        )
+
+    whole, parts = list(make()), list(make().parts(lambda n: (slice(2, 5), 0.5)))
+    for (images, targets), (mine, its, share) in zip(whole, parts, strict=True):
+        assert torch.equal(mine, images[2:5]) and same(its, targets[2:5]) and share == 0.5
+
+
 def test_a_run_goes_on_in_the_middle_of_an_epoch_with_the_same_flips(world):
     def make():
         return BoxBatches(

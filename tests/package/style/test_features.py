@@ -8,6 +8,8 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from labnotes.style import layer_outputs
 
+TWICE = nn.ReLU()
+
 
 def small() -> nn.Sequential:
     torch.manual_seed(0)
@@ -62,8 +64,14 @@ def test_layers_after_the_last_one_wanted_are_not_run():
         (small(), ["0", "relu"], "no layer is named relu"),
         (small(), [], "layers is empty: give some of 0, 1, 2, 3"),
         (small(), [0], "no layer is named 0: give some of 0"),
+        (nn.Sequential(TWICE, nn.Conv2d(3, 4, 3), TWICE), ["1"], "net has 3 places for 2 layers"),
     ],
 )
 def test_bad_arguments_are_refused_in_words(net, layers, said):
     with pytest.raises(ValueError, match=said):
         layer_outputs(net, torch.zeros(1, 3, 8, 8), layers)
+
+
+def test_what_is_no_tensor_is_refused_in_words():
+    with pytest.raises(ValueError, match="x is str: give a tensor that the first layer reads"):
+        layer_outputs(small(), "owl", ["0"])

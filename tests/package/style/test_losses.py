@@ -131,7 +131,7 @@ def test_pictures_of_other_shapes_are_refused_in_words():
         content_loss(x, maps(1, 3, 4, 5))
     with pytest.raises(ValueError, match="target is list: give the Gram matrix"):
         style_loss(x, [1.0])
-    for wrong in (maps(1, 3, 4, 4), maps(1, 2, 2), maps(3, 3)):
+    for wrong in (maps(1, 3, 4, 4), maps(1, 2, 2), maps(3, 3), gram(x).to(torch.uint8)):
         with pytest.raises(ValueError, match=r"give the Gram matrix of the style, \(1, 3, 3\)"):
             style_loss(x, wrong)
     with pytest.raises(ValueError, match="needs 2 by 2 pixels"):

@@ -100,6 +100,10 @@ def test_the_picture_stays_on_its_way_when_its_gradient_is_computed_anew_each_ti
         ({"0": 1.0}, {"0": -2.0}, 0.0, "the weight of 0 is -2.0"),
         ({"0": -2.0}, {"0": 1.0}, 0.0, "the weight of 0 is -2.0"),
         ({"0": 1.0}, {}, float("inf"), "the weight of tv_weight is inf"),
+        ({"0": 1.0}, {}, None, "the weight of tv_weight is None: give a finite number"),
+        ({"0": "1"}, {}, 0.0, "the weight of 0 is '1': give a finite number"),
+        (["0"], {}, 0.0, "content_layers is list: give the weights by name"),
+        ({}, "0", 0.0, "style_layers is str: give the weights by name"),
         ({"relu": 1.0}, {}, 0.0, "no layer is named relu"),
     ],
 )
@@ -115,5 +119,7 @@ def test_bad_runs_are_refused_in_words():
         stylize(torch.zeros(1, 3, 2, 2, dtype=torch.uint8), torch.sum, 1, sgd)
     with pytest.raises(ValueError, match="start is str"):
         stylize("owl", torch.sum, 1, sgd)
-    with pytest.raises(FloatingPointError, match="the loss is inf at evaluation 1"):
+    with pytest.raises(FloatingPointError, match="inf at evaluation 1: look for values that are"):
         stylize(picture(1), lambda x: x.sum() * float("inf"), 3, sgd)
+    with pytest.raises(FloatingPointError, match="inf at evaluation 2: lower the learning rate"):
+        stylize(picture(1), lambda x: x.square().sum(), 3, lambda p: torch.optim.SGD(p, lr=1e200))

@@ -38,7 +38,7 @@ def color_jitter(
     Raises
     ------
     ValueError
-        If a strength is outside of its range; later, if images have other channels.
+        If a strength is outside of its range; later, if images are no bytes or have other channels.
 
     References
     ----------
@@ -53,6 +53,7 @@ def color_jitter(
     ]
 
     def change(images: Tensor, generator: torch.Generator) -> Tensor:
+        _check_bytes(images)
         draw = {"generator": generator, "device": images.device}
         values = images.float() / 255
         for number in torch.randperm(4, **draw).tolist():
@@ -153,13 +154,22 @@ def _check_strengths(brightness: float, contrast: float, saturation: float, hue:
         raise ValueError(f"hue is {hue!r}: give a part of a turn, from 0 to 0.5")
 
 
+def _check_bytes(images: Tensor) -> None:
+    if images.dim() != 4 or images.shape[1] not in (1, 3) or images.dtype != torch.uint8:
+        raise ValueError(
+            f"images are {tuple(images.shape)} {images.dtype}: give (batch, 1 or 3 channels, height, "
+            "width) in uint8, as Batches keeps them"
+        )
+
+
 def _check_images(images: Tensor, factors: Tensor) -> None:
     if images.dim() != 4 or images.shape[1] not in (1, 3) or not images.is_floating_point():
         raise ValueError(
             f"images are {tuple(images.shape)} {images.dtype}: give (batch, 1 or 3 channels, height, "
             "width) in floats from 0 to 1"
         )
-    if factors.shape != images.shape[:1]:
+    if not isinstance(factors, Tensor) or factors.shape != images.shape[:1]:
+        came = getattr(factors, "shape", factors)
         raise ValueError(
-            f"there are {tuple(factors.shape)} factors for {len(images)} images: give (batch,)"
+            f"factors are {came!r} for {len(images)} images: give a tensor (batch,), one for each"
         )

@@ -46,9 +46,10 @@ def random_erasing(
     ----------
     Zhong et al. (2020), algorithm 1 (there the pixels become random numbers).
     """
-    _check_erasing(p, scale, ratio)
+    _check_erasing(p, scale, ratio, value)
 
     def change(images: Tensor, generator: torch.Generator) -> Tensor:
+        _check_batch(images)
         n, (rows, columns) = len(images), images.shape[2:]
 
         def between(low: float, high: float, *shape: int) -> Tensor:
@@ -82,7 +83,14 @@ def erase(
         ``(batch,)`` each, in pixels.
     value
         Of every pixel in the rectangle.
+
+    Raises
+    ------
+    ValueError
+        If the images are no batch, or the numbers are not one for each image.
     """
+    _check_batch(images)
+    _check_rectangles(len(images), top, left, height, width)
 
     def inside(length: int, start: Tensor, size: Tensor) -> Tensor:
         at = torch.arange(length, device=images.device)
@@ -93,8 +101,33 @@ def erase(
     return images.masked_fill(hole, value)
 
 
-def _check_erasing(p: float, scale: tuple[float, float], ratio: tuple[float, float]) -> None:
-    if not 0 <= p <= 1:
+def _check_batch(images: Tensor) -> None:
+    if images.dim() != 4:
+        raise ValueError(
+            f"images are {tuple(images.shape)}: give a batch (batch, channels, height, width)"
+        )
+
+
+def _check_rectangles(n: int, *numbers: Tensor) -> None:
+    if any(x.shape != (n,) for x in numbers):
+        raise ValueError(
+            f"top, left, height, width are {[tuple(x.shape) for x in numbers]} for {n} images: give "
+            "(batch,) each"
+        )
+
+
+def _check_erasing(
+    p: float, scale: tuple[float, float], ratio: tuple[float, float], value: int
+) -> None:
+    for name, pair in {"scale": scale, "ratio": ratio}.items():
+        if (
+            not isinstance(pair, (tuple, list))
+            or [isinstance(x, (int, float)) for x in pair] != [True] * 2
+        ):
+            raise ValueError(f"{name} is {pair!r}: give a pair of numbers, (least, greatest)")
+    if not isinstance(value, (int, float)):
+        raise ValueError(f"value is {value!r}: give the number that erased pixels get")
+    if not isinstance(p, (int, float)) or not 0 <= p <= 1:
         raise ValueError(f"p is {p!r}: give a probability, from 0 to 1")
     if not 0 <= scale[0] <= scale[1] <= 1:
         raise ValueError(

@@ -34,7 +34,8 @@ def mixup(images: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor
     ----------
     Zhang et al. (2018), equation in section 2; torchvision's MixUp.
     """
-    _check_mix(images, targets, share)
+    _check_share(share)
+    _check_mix(images, targets)
     return tuple(share * x + (1 - share) * x.roll(1, 0) for x in (images, targets))
 
 
@@ -66,11 +67,11 @@ def cutmix(
     ----------
     Yun et al. (2019), section 3.1; torchvision's CutMix.
     """
+    _check_mix(images, targets)
     height, width = images.shape[2:]
     _check_box(box, height, width)
     x1, y1, x2, y2 = box
     share = 1 - (x2 - x1) * (y2 - y1) / (width * height)  # what is left of the own image
-    _check_mix(images, targets, share)
     mixed = images.clone()
     mixed[:, :, y1:y2, x1:x2] = images.roll(1, 0)[:, :, y1:y2, x1:x2]
     return mixed, share * targets + (1 - share) * targets.roll(1, 0)
@@ -100,14 +101,20 @@ def cut_box(share: float, height: int, width: int) -> tuple[int, int, int, int]:
 
 
 def _check_share(share: float) -> None:
-    if not 0 <= share <= 1:
+    if not isinstance(share, (int, float)) or not 0 <= share <= 1:
         raise ValueError(f"share is {share!r}: give a number from 0 to 1")
 
 
-def _check_mix(images: Tensor, targets: Tensor, share: float) -> None:
-    _check_share(share)
-    if not images.is_floating_point():
-        raise ValueError(f"images are {images.dtype}: mix them as floats, as Batches gives them")
+def _check_mix(images: Tensor, targets: Tensor) -> None:
+    if images.dim() != 4 or not images.is_floating_point():
+        raise ValueError(
+            f"images are {tuple(images.shape)} {images.dtype}: mix them as floats (batch, channels, "
+            "height, width), as Batches gives them"
+        )
+    if not isinstance(targets, Tensor):
+        raise ValueError(
+            f"targets are {targets!r}: give a tensor of probabilities (batch, classes)"
+        )
     if targets.dim() != 2 or len(targets) != len(images) or not targets.is_floating_point():
         raise ValueError(
             f"targets are {tuple(targets.shape)} {targets.dtype} for {len(images)} images: give "
@@ -116,6 +123,8 @@ def _check_mix(images: Tensor, targets: Tensor, share: float) -> None:
 
 
 def _check_box(box: tuple[int, int, int, int], height: int, width: int) -> None:
+    if len(box) != 4 or not all(isinstance(x, int) for x in box):
+        raise ValueError(f"box is {box!r}: give four whole numbers, left, top, right, bottom")
     x1, y1, x2, y2 = box
     if not (0 <= x1 <= x2 <= width and 0 <= y1 <= y2 <= height):
         raise ValueError(

@@ -49,14 +49,17 @@ def adaptive_instance_norm(answer: Callable) -> Iterator[Case]:
     Expected: torch's instance normalization, scaled and shifted.
     """
     draw = torch.Generator().manual_seed(0)
-    for shape, other in (
-        ((1, 1, 2, 2), (2, 2)),
-        ((1, 2, 3, 3), (4, 5)),
-        ((3, 4, 5, 2), (2, 3)),
-        ((2, 3, 4, 4), (6, 6)),
+    for shape, other, (spread_of_content, spread_of_style) in (
+        ((1, 1, 2, 2), (2, 2), (2, 3)),
+        ((1, 2, 3, 3), (4, 5), (2, 3)),
+        ((3, 4, 5, 2), (2, 3), (2, 3)),
+        ((2, 3, 4, 4), (6, 6), (2, 3)),
+        # nearly flat, where it matters that 1e-5 is added, and where
+        ((1, 2, 4, 3), (3, 4), (1e-3, 3)),
+        ((1, 2, 4, 3), (3, 4), (2, 1e-3)),
     ):
-        content = 2 * torch.randn(shape, generator=draw) + 1
-        style = 3 * torch.randn(*shape[:2], *other, generator=draw) - 2
+        content = spread_of_content * torch.randn(shape, generator=draw) + 1
+        style = spread_of_style * torch.randn(*shape[:2], *other, generator=draw) - 2
         flat = style.flatten(2)
         spread = (flat.var(2, correction=0) + 1e-5).sqrt()[:, :, None, None]
         expected = F.instance_norm(content) * spread + flat.mean(2)[:, :, None, None]

@@ -45,6 +45,9 @@ TestAugmentation = answers(
             "all": lambda images, which: images.flip(-2),
             "none": lambda images, which: images,
             "the others": lambda images, which: flipped(images, ~which),
+            "every third not, whatever is asked": lambda images, which: flipped(
+                images, torch.arange(len(images)) % 3 != 1
+            ),
             "only the chosen": lambda images, which: images[which].flip(-2),
             "chosen first": lambda images, which: torch.cat(
                 [images[which].flip(-2), images[~which]]

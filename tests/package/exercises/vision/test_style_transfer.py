@@ -11,12 +11,12 @@ def gram(x):
     return flat @ flat.transpose(1, 2) / flat.shape[2]
 
 
-def adain(content, style, correction=0, eps=1e-5, axes=(2, 3)):
-    def moments(x):
+def adain(content, style, correction=0, eps=(1e-5, 1e-5), after=0.0, axes=(2, 3)):
+    def moments(x, eps):
         variance = x.var(axes, keepdim=True, correction=correction)
-        return x.mean(axes, keepdim=True), (variance + eps).sqrt()
+        return x.mean(axes, keepdim=True), (variance + eps).sqrt() + after
 
-    (a, b), (c, d) = moments(content), moments(style)
+    (a, b), (c, d) = moments(content, eps[0]), moments(style, eps[1])
     return (content - a) / b * d + c
 
 
@@ -49,6 +49,10 @@ TestStyleTransfer = answers(
             "content as it is": lambda c, s: c,
             "normalized alone": lambda c, s: F.instance_norm(c),
             "unbiased variance": lambda c, s: adain(c, s, correction=1),
+            "nothing added to the variance": lambda c, s: adain(c, s, eps=(0, 0)),
+            "added for the content alone": lambda c, s: adain(c, s, eps=(1e-5, 0)),
+            "added for the style alone": lambda c, s: adain(c, s, eps=(0, 1e-5)),
+            "added after the root": lambda c, s: adain(c, s, eps=(0, 0), after=1e-5),
             "no root": lambda c, s: (
                 F.instance_norm(c) * s.var((2, 3), keepdim=True, correction=0)
                 + s.mean((2, 3), keepdim=True)
