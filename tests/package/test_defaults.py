@@ -109,6 +109,10 @@ PAPERS = [
     # Ren et al. (2015), section 3.1.2, with 0.6 in the place of 0.7
     (detection.proposal_targets, {"high": 0.6, "low": 0.3}),
     (detection.soft_nms, {"sigma": 0.5, "score_threshold": 0.001}),
+    # Liu et al. (2016), section 3 and "Hard negative mining"; Lin et al. (2017), section 4
+    (detection.TinySSD.detect, {"score_threshold": 0.01, "iou_threshold": 0.45}),
+    (detection.hard_negatives, {"ratio": 3}),
+    (detection.focal_loss, {"alpha": 0.25, "gamma": 2.0}),
     # Redmon et al. (2016), section 2: two boxes a cell, one grid, no priors, squared errors
     (detection.TinyYOLO, {"body": None, "boxes": 2, "grids": 1, "priors": None,
                           "box_loss": "squared", "assignment": "centre"}),

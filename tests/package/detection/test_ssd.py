@@ -230,6 +230,21 @@ def test_focal_loss_begins_at_a_hundredth_for_every_class():
     assert 0.005 < shares[..., 1:].mean() < 0.02
 
 
+def test_the_last_of_the_small_stages_takes_the_maximum_of_the_whole_map():
+    x = torch.rand(2, 8, 5, 7)
+    torch.testing.assert_close(small_stages()[-1][0](x), x.amax((2, 3), keepdim=True))
+
+
+def test_heads_begin_with_small_weights_and_no_preference_for_a_class():
+    torch.manual_seed(0)
+    net = TinySSD(3, stages=small_stages(width=32)).eval()
+    for head in (*net.classify, *net.move):
+        assert 0.009 < head.weight.std() < 0.011 and not head.bias.any()
+    with torch.no_grad():
+        shares = net.probabilities(net(torch.rand(1, 3, 64, 64)).logits)
+    torch.testing.assert_close(shares.mean((0, 1)), torch.full((4,), 0.25), atol=0.03, rtol=0)
+
+
 def test_squeezenets_layers_are_used_as_they_are_and_see_imagenets_scale():
     body = squeezenet1_1().eval()
     stages = squeezenet_stages(body.features)

@@ -74,6 +74,25 @@ def recall(answer: Callable) -> Iterator[Case]:
             "more; a true box counts once, however many finds it has; give a float",
         )
 
+    for boxes, others, iou, expected in HAND_MADE:
+        found = {"boxes": torch.tensor(boxes), "labels": torch.zeros(len(boxes)).long()}
+        target = {"boxes": torch.tensor(others), "labels": torch.zeros(len(others)).long()}
+        yield Case(
+            call=f"recall of finds {boxes} and true boxes {others}, iou={iou}",
+            got=answer(_copy(found), _copy(target), iou),
+            expected=expected,
+            tolerance=1e-6,
+            hint="at least iou is enough; each true box asks by itself, so that one find may be "
+            "the answer to two of them",
+        )
+
+
+#: Finds, true boxes, iou, recall: an overlap of exactly iou, and one find between two true boxes.
+HAND_MADE = (
+    ([[0.0, 0.0, 8.0, 4.0]], [[0.0, 0.0, 8.0, 8.0], [20.0, 20.0, 30.0, 30.0]], 0.5, 0.5),
+    ([[2.0, 0.0, 10.0, 8.0]], [[0.0, 0.0, 8.0, 8.0], [4.0, 0.0, 12.0, 8.0]], 0.5, 1.0),
+)
+
 
 def _picture(n: int, classes: int, draw: torch.Generator) -> dict[str, torch.Tensor]:
     corner = torch.rand(n, 2, generator=draw) * 60

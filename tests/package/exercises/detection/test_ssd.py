@@ -25,6 +25,31 @@ def by_class(found, target, iou=0.5, same=True, axis=1):
     return table.any(axis).float().mean().item() if table.shape[1] else 0.0
 
 
+def each_find_once(found, target, iou=0.5):
+    """Greedy matching, as average precision has it."""
+    free, hits = set(range(len(found["boxes"]))), 0
+    for box, label in zip(target["boxes"], target["labels"]):
+        overlaps = box_iou(box[None], found["boxes"])[0] * (found["labels"] == label)
+        fits = [j for j in free if overlaps[j] >= iou]
+        if fits:
+            free.remove(max(fits, key=lambda j: overlaps[j]))
+            hits += 1
+    return hits / len(target["boxes"])
+
+
+def best_of_each_find(found, target, iou=0.5):
+    table = box_iou(target["boxes"], found["boxes"])
+    table = table * (target["labels"][:, None] == found["labels"])
+    overlap, place = table.max(0)
+    return len(set(place[overlap >= iou].tolist())) / len(table)
+
+
+def more_than(found, target, iou=0.5):
+    table = box_iou(target["boxes"], found["boxes"])
+    same = target["labels"][:, None] == found["labels"]
+    return ((table > iou) & same).any(1).float().mean().item()
+
+
 TestAnswers = answers(
     "ssd",
     right={
@@ -54,6 +79,9 @@ TestAnswers = answers(
                 ((box_iou(t["boxes"], f["boxes"]) >= iou)
                  & (t["labels"][:, None] == f["labels"])).sum().item() / len(t["boxes"])
             ),
+            "a find answers for one true box": each_find_once,
+            "a find answers for its best true box": best_of_each_find,
+            "an overlap of exactly iou is too little": more_than,
             "a tensor": lambda *a: torch.tensor(recall(*a)),
             "percent": lambda *a: 100 * recall(*a),
             "zero": lambda *a: 0.0,
