@@ -36,6 +36,7 @@ LAYERS = {
     "sequence.GRU", "sequence.LSTM", "sequence.RNN",
     "transformer.Decoder", "transformer.DecoderBlock", "transformer.Encoder",
     "transformer.EncoderBlock",
+    "vision.Frozen",
 }  # fmt: skip
 #: Networks that no chapter explains yet; the catalogue links to chapters.
 AHEAD = {"bert.Bert", "transformer.Transformer"}

@@ -59,13 +59,17 @@ def test_a_region_stays_within_the_map_in_tenths_of_a_cell():
 def test_the_sentence_says_what_is_rounded():
     script = SCRIPT.read_text("utf8").replace("export ", "").replace("default { render };", "")
     given = [
-        {"region": [1.3, 0.7, 5.7, 4.4], "aligned": True},
-        {"region": [1, 0, 5, 4], "aligned": False},
-    ]
-    rounded, whole = inside(script, "given.map(told)", given)
+        {"features": [[0] * 8] * 8, "region": region, "aligned": aligned}
+        for region, aligned in (
+            ([1.3, 0.7, 5.7, 4.4], True), ([1, 0, 5, 4], False), ([4.2, 5.5, 8, 8], True)
+        )
+    ]  # fmt: skip
+    rounded, whole, last = inside(script, "given.map(told)", given)
     assert "4.4 x 3.7 cells" in rounded and "rounds it to columns 1 to 6 and rows 1 to 4" in rounded
     assert "reads at the dots" in rounded
     assert "takes columns 1 to 5 and rows 0 to 4" in whole and "half a cell too far" in whole
+    assert "columns 4 to 8 and rows 6 to 8" in last and "There is no number 8" in last
+    assert "no number" not in rounded + whole
 
 
 def test_the_first_state_shows_that_the_two_differ():

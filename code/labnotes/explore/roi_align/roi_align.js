@@ -52,10 +52,11 @@ export function placed(x, y, wide, tall, size) {
 }
 
 /** What the region is and what becomes of its corners, in words. */
-export function told({ region, aligned }) {
+export function told({ features, region, aligned }) {
   const [x1, y1, x2, y2] = region, round = (v) => Math.floor(v + 0.5);
+  const size = features.length, beyond = Math.max(round(x2), round(y2)) >= size ? `There is no number ${size} in the map: a cell without features is 0. ` : "";
   const moved = [x1, y1, x2, y2].some((v) => round(v) !== v) ? "rounds it to" : "takes";
-  return `The region is ${(x2 - x1).toFixed(1)} x ${(y2 - y1).toFixed(1)} cells. RoI pooling ${moved} columns ${round(x1)} to ${round(x2)} and rows ${round(y1)} to ${round(y2)}. `
+  return `The region is ${(x2 - x1).toFixed(1)} x ${(y2 - y1).toFixed(1)} cells. RoI pooling ${moved} columns ${round(x1)} to ${round(x2)} and rows ${round(y1)} to ${round(y2)}. ${beyond}`
     + (aligned ? "RoIAlign reads at the dots." : "RoIAlign without the half cell reads half a cell too far.");
 }
 
@@ -116,9 +117,15 @@ function render({ model, el }) {
   });
   for (const end of ["pointerup", "pointercancel"]) box.addEventListener(end, () => { held = null; });
 
+  map.addEventListener("click", (e) => { // a tap beside the region brings it there
+    const p = here(e), [w, t] = sides();
+    if (e.target !== box && p.y <= side) move(p.x / CELL - w / 2, p.y / CELL - t / 2);
+  });
+
   const table = (name, rows, k) => h("g", { class: `rax-${name}` },
     h("text", { class: "rax-name", x: k * (side / 2 + 4), y: side + GAP - 8 }, NAMES[name]),
     ...rows.flatMap((row, i) => row.map((v, j) => h("text", { class: "rax-result", x: k * (side / 2 + 4) + j * 46, y: side + GAP + 14 + i * 22 }, v.toFixed(2)))));
+  const middle = (v) => (Math.min(Math.max(v, 0), size - 1) + 0.5) * CELL; // beyond the map its edge is read
   function draw() {
     const now = state(), [x1, y1, x2, y2] = now.region;
     const at = { x: x1 * CELL, y: y1 * CELL, width: (x2 - x1) * CELL, height: (y2 - y1) * CELL };
@@ -136,7 +143,7 @@ function render({ model, el }) {
       const lines = Array.from({ length: now.output - 1 }, (_, k) => (k + 1) / now.output).map((t) =>
         `M${at.x + t * at.width} ${at.y}v${at.height}M${at.x} ${at.y + t * at.height}h${at.width}`).join("");
       cells.replaceChildren(h("path", { class: "rax-lines", d: lines }),
-        ...rows.flat().flatMap((y) => columns.flat().map((x) => h("circle", { class: "rax-dot", cx: (x + 0.5) * CELL, cy: (y + 0.5) * CELL, r: 3.5 }))));
+        ...rows.flat().flatMap((y) => columns.flat().map((x) => h("circle", { class: "rax-dot", cx: middle(x), cy: middle(y), r: 3.5 }))));
     }
     tables.replaceChildren(table("pool", roiPool(now), 0), table("align", roiAlign(now), 1));
     const [w, t] = sides().map((v) => Math.round(v * 10) / 10);
