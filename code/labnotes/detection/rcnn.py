@@ -212,6 +212,7 @@ class TinyFasterRCNN(nn.Module):
         check_positive(num_classes=num_classes, proposals=proposals, pooled=pooled)
         self.num_classes, self.proposals, self.pooled = num_classes, proposals, pooled
         self.sizes, self.ratios = tuple(sizes), tuple(ratios)
+        _check_anchors(self.sizes, self.ratios)
         self.body = PyramidBody(in_channels) if body is None else body
         channels = self.body.channels
         self.propose_head = ProposalHead(channels, len(self.sizes) * len(self.ratios))
@@ -665,6 +666,11 @@ def _initialise(net: TinyFasterRCNN) -> None:
 # --- checks ------------------------------------------------------------------------------------
 
 
+def _check_anchors(sizes: tuple, ratios: tuple) -> None:
+    if not sizes or not ratios:
+        raise ValueError(f"sizes are {sizes} and ratios {ratios}: give at least one of each")
+
+
 def _check_images(images) -> None:
     if not isinstance(images, Tensor) or images.dim() != 4 or not images.is_floating_point():
         came = (
@@ -715,4 +721,8 @@ def _check_masks(target: Target, size: tuple[int, int], i: int, asked: bool) -> 
         raise ValueError(
             f"targets[{i}]['masks'] have the shape {tuple(target['masks'].shape)}: give a mask of "
             f"the picture's size for each box, {wanted}"
+        )
+    if asked and target["masks"].dtype != torch.bool:
+        raise ValueError(
+            f"targets[{i}]['masks'] are {target['masks'].dtype}: give bool, True on the object"
         )

@@ -1,12 +1,14 @@
 """The two-stage detector: its losses beside torchvision's, its targets by loops, bad input."""
 
 import doctest
+import inspect
 
 import numpy as np
 import pytest
 import torch
 import torchvision.ops as tv
 from scipy.ndimage import map_coordinates
+from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection._utils import BalancedPositiveNegativeSampler, BoxCoder, Matcher
 from torchvision.models.detection.roi_heads import fastrcnn_loss, maskrcnn_loss
 from torchvision.models.detection.rpn import RegionProposalNetwork
@@ -203,6 +205,22 @@ def test_finds_are_torchvisions_steps_on_the_same_answers():
         assert torch.allclose(ours["scores"], scores[sure][kept], atol=1e-5)
 
 
+def test_detecting_keeps_torchvisions_thresholds():
+    net, (images, _) = network(bold=200.0), pictures(3)
+    theirs = inspect.signature(FasterRCNN).parameters
+    options = [theirs[key].default for key in ("box_score_thresh", "box_nms_thresh")]
+    counts = []
+    for given in ((), options, (0.5, 0.5), (0.05, 0.9)):
+        counts.append([len(found["boxes"]) for found in net.detect(images, *given)])
+    assert counts[0] == counts[1] and counts[0] != counts[2] and counts[0] != counts[3]
+
+
+def test_every_map_of_the_body_has_a_part_in_the_features():
+    net = network()
+    net.body(torch.rand(2, 3, 64, 64)).sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.body.parameters())
+
+
 def test_a_find_has_the_mask_of_its_own_class():
     net, (images, _) = network(bold=200.0), pictures(2)
     with torch.no_grad():
@@ -235,6 +253,39 @@ def test_anchors_stand_at_the_position_whose_answer_they_go_with():
     assert torch.allclose(ratio, torch.tensor([1.0, 2.0, 0.5]).repeat(3))
     side = ((lit[:, 2] - lit[:, 0]) * (lit[:, 3] - lit[:, 1])).sqrt()
     assert torch.allclose(side, 64 * torch.tensor([0.16, 0.27, 0.45]).repeat_interleave(3))
+
+
+def test_a_picture_trains_the_first_stage_with_64_anchors_half_of_them_objects_if_it_can(
+    monkeypatch,
+):
+    net, (images, targets) = network(), pictures(6)
+    found, seen, real = net(images), [], rcnn.proposal_loss
+    targets[0] = {"boxes": found.anchors[100:2000:45]}  # more than 32 anchors with an object
+    monkeypatch.setattr(rcnn, "proposal_loss", lambda *given: seen.append(given) or real(*given))
+    net.proposal_terms(found, targets)
+    (_, _, classes, _, drawn), *_ = seen
+    there = (classes > 0).sum(1)
+    assert there.max() > 32 and (there < 32).any()
+    assert torch.equal(((classes > 0) & drawn).sum(1), there.clamp(max=32))
+    assert (drawn.sum(1) == 64).all()
+
+
+def test_of_24_regions_for_the_heads_a_third_has_an_object():
+    boxes = torch.tensor([[0.0, 0, 20, 20], [40, 40, 60, 60]]).repeat_interleave(30, 0)
+    target = {"boxes": boxes[:1], "labels": torch.tensor([2])}
+    chosen = choose_regions(boxes, target)
+    assert len(chosen.boxes) == 24 and (chosen.classes == 3).sum() == 7  # a third, rounded down
+
+
+def test_the_heads_also_learn_from_the_true_boxes(monkeypatch):
+    net, (images, targets) = network(), pictures(4)
+    seen, real = [], rcnn.choose_regions
+    monkeypatch.setattr(
+        rcnn, "choose_regions", lambda *given: seen.append(given[0]) or real(*given)
+    )
+    net.loss(images, targets)
+    for boxes, target, region in zip(seen, targets, net.propose(images), strict=True):
+        assert torch.equal(boxes, torch.cat([region["boxes"], target["boxes"]]))
 
 
 def test_a_batch_without_objects_has_a_finite_loss_and_gradient():
@@ -320,6 +371,11 @@ IMAGES, TARGETS = pictures(2)
         ),
         (
             IMAGES,
+            [TARGETS[0], TARGETS[1] | {"masks": torch.full((1, 64, 64), 255.0)}],
+            "give bool",
+        ),
+        (
+            IMAGES,
             [TARGETS[0], TARGETS[1] | {"boxes": torch.tensor([[9.0, 9, 5, 12]])}],
             "x2",
         ),
@@ -340,6 +396,7 @@ def test_bad_pictures_and_targets_are_refused_in_words(images, targets, message)
     [
         (lambda: TinyFasterRCNN(0), "num_classes"),
         (lambda: TinyFasterRCNN(2, proposals=0), "proposals"),
+        (lambda: TinyFasterRCNN(2, sizes=()), "at least one of each"),
         (lambda: TinyFasterRCNN(2).propose(IMAGES, 0), "count"),
         (lambda: TinyFasterRCNN(2).detect(IMAGES * float("nan")), "finite"),
         (lambda: TinyFasterRCNN(2).detect(IMAGES[0]), "give floating point"),

@@ -57,14 +57,15 @@ def bilinear(answer: Callable) -> Iterator[Case]:
         (2.5, -1.0),
     )
     for x, y in points:
-        features = draw.uniform(-3, 3, (4, 5))
+        rows, columns = (4, 5) if y < 3 else (3, 6)
+        features = draw.uniform(-3, 3, (rows, columns))
         expected = map_coordinates(features, [[y], [x]], order=1, mode="nearest")[0]
         yield Case(
-            call=f"bilinear(features, x={x}, y={y}), features of 4 rows and 5 columns",
+            call=f"bilinear(features, x={x}, y={y}), features of {rows} rows and {columns} columns",
             got=answer(torch.tensor(features), x, y),
             expected=float(expected),
             tolerance=1e-6,
             hint="rows go with y, columns with x; each of the four neighbours weighs "
-            "(1 - distance in x) times (1 - distance in y); clamp x to 0 ... 4, y to 0 ... 3 first; "
+            "(1 - distance in x) times (1 - distance in y); clamp x and y to the map first; "
             "give a float",
         )
