@@ -93,7 +93,8 @@ def exported() -> set[str]:
     found = set()
     for name in MODULES:
         module = importlib.import_module(name)
-        found |= {f"{getattr(module, n).__module__}.{n}" for n in getattr(module, "__all__", [])}
+        things = {n: getattr(module, n) for n in getattr(module, "__all__", [])}
+        found |= {f"{t.__module__}.{n}" for n, t in things.items() if inspect.isclass(t)}
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -117,8 +118,7 @@ def assign_anchors(anchors: Tensor, boxes: Tensor, iou_threshold: float = 0.5) -
     """
     _check_solid(anchors, "anchors")
     _check_solid(boxes, "boxes")
-    if not 0 < iou_threshold <= 1:
-        raise ValueError(f"iou_threshold is {iou_threshold}: give a number above 0, up to 1")
+    _check_threshold(iou_threshold)
     if not len(boxes) or not len(anchors):
         return torch.full((len(anchors),), BACKGROUND, device=anchors.device)
     table = iou(floating(boxes), floating(anchors))  # (m, n)
@@ -205,7 +205,8 @@ def decode_boxes(offsets: Tensor, anchors: Tensor, weights: Sequence[float] = WE
     Raises
     ------
     ValueError
-        If there is not one offset for each anchor, or an anchor has no area.
+        If there is not one offset for each anchor, an offset is not finite, or an anchor has no
+        area.
 
     Examples
     --------
@@ -346,14 +347,24 @@ def detections(
 
 
 def _scale(weights: Sequence[float], like: Tensor) -> Tensor:
+    _check_weights(weights)
     scale = floating(like).new_tensor(weights)
-    if scale.shape != (4,) or not (scale > 0).all():
-        raise ValueError(f"weights are {weights}: give four numbers above 0")
     return scale
+
+
+def _check_weights(weights) -> None:
+    try:
+        right = [0 < float(w) < math.inf for w in weights] == [True] * 4
+    except (TypeError, ValueError):  # no sequence, or not of numbers
+        right = False
+    if not right:
+        raise ValueError(f"weights are {weights}: give four numbers above 0")
 
 
 def _check_anchors(height, width, sizes, ratios, image_size) -> tuple[int, int]:
     """Refuse bad arguments; height and width of the picture."""
+    if not isinstance(image_size, Sequence | None):
+        raise ValueError(f"image_size is {image_size}: give height and width in pixels")
     image_size = (height, width) if image_size is None else tuple(image_size)
     lengths = {"height": height, "width": width, "image_size": image_size}
     for name, value in lengths.items():
@@ -361,8 +372,12 @@ def _check_anchors(height, width, sizes, ratios, image_size) -> tuple[int, int]:
         if not all(isinstance(v, int) and v > 0 for v in both) or len(image_size) != 2:
             raise ValueError(f"{name} is {value}: give positive integers, image_size two of them")
     for name, values in (("sizes", sizes), ("ratios", ratios)):
-        if not len(values) or not all(0 < v < math.inf for v in values):
-            raise ValueError(f"{name} are {list(values)}: give at least one number, all above 0")
+        try:
+            right = len(values) > 0 and all(0 < float(v) < math.inf for v in values)
+        except (TypeError, ValueError):  # no sequence, or not of numbers
+            right = False
+        if not right:
+            raise ValueError(f"{name} are {values}: give a list of numbers, all above 0")
     return image_size
 
 
@@ -378,16 +393,26 @@ def _check_solid(boxes: Tensor, name: str) -> None:
         )
 
 
+def _check_tensor(given: Tensor, name: str) -> None:
+    if not isinstance(given, Tensor):
+        raise TypeError(f"{name} are of type {type(given).__name__}: give a tensor")
+
+
 def _check_pairs(given: Tensor, anchors: Tensor, name: str) -> None:
+    _check_tensor(given, name)
     if given.shape[-2:] != anchors.shape:
         raise ValueError(
             f"{name} have the shape {tuple(given.shape)}, anchors {tuple(anchors.shape)}: "
             "give four numbers for each anchor"
         )
+    if not given.isfinite().all():
+        raise ValueError(f"{name} have a number that is not finite: has the training diverged?")
 
 
 def _check_labels(labels: Tensor, count: int) -> None:
-    if labels.shape != (count,) or labels.is_floating_point() or (labels < 0).any():
+    _check_tensor(labels, "labels")
+    whole = not labels.is_floating_point() and labels.dtype != torch.bool
+    if labels.shape != (count,) or not whole or (labels < 0).any():
         raise ValueError(
             f"labels are {labels.dtype} of the shape {tuple(labels.shape)}: "
             f"give one integer from 0 for each box, ({count},)"
@@ -395,6 +420,7 @@ def _check_labels(labels: Tensor, count: int) -> None:
 
 
 def _check_probabilities(probabilities: Tensor, count: int) -> None:
+    _check_tensor(probabilities, "probabilities")
     if probabilities.dim() != 2 or len(probabilities) != count or probabilities.shape[1] < 2:
         raise ValueError(
             f"probabilities have the shape {tuple(probabilities.shape)}: "
@@ -404,6 +430,11 @@ def _check_probabilities(probabilities: Tensor, count: int) -> None:
         raise ValueError("a probability is not from 0 to 1: apply softmax to the logits first")
 
 
+def _check_threshold(iou_threshold: float) -> None:
+    if not isinstance(iou_threshold, Real) or not 0 < iou_threshold <= 1:
+        raise ValueError(f"iou_threshold is {iou_threshold}: give a number above 0, up to 1")
+
+
 def _check_score(score_threshold: float) -> None:
-    if not 0 <= score_threshold <= 1:
+    if not isinstance(score_threshold, Real) or not 0 <= score_threshold <= 1:
         raise ValueError(f"score_threshold is {score_threshold}: give a number from 0 to 1")

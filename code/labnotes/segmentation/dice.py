@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -56,8 +57,8 @@ def _check(scores: Tensor, pixels: Tensor, ignore_index: int, smooth: float) -> 
             f"scores are {tuple(scores.shape)}, pixels {tuple(pixels.shape)}: give (batch, classes, "
             "height, width) and (batch, height, width)"
         )
-    if pixels.is_floating_point():
-        raise ValueError(f"pixels are {pixels.dtype}: give integers, the classes")
+    if pixels.dtype != torch.int64:
+        raise ValueError(f"pixels are {pixels.dtype}: give torch.int64, the classes")
     counted = pixels[pixels != ignore_index]
     if len(counted) and not 0 <= int(counted.min()) <= int(counted.max()) < scores.shape[1]:
         raise ValueError(

@@ -17,6 +17,7 @@ class Frozen(nn.Module):
 
     Its parameters get no gradient, and it stays in evaluation mode: batch normalization goes on
     with the statistics that it has, and dropout stays off, also where ``model.train()`` is called.
+    No gradient passes through it: layers in front of it would learn nothing.
 
     Parameters
     ----------
@@ -73,7 +74,8 @@ def replace_head(model: nn.Module, num_classes: int) -> nn.Module:
     Raises
     ------
     ValueError
-        If the model has no such layer inside, or `num_classes` is no positive integer.
+        If the model has no such layer inside, the layer is a convolution with groups, dilation
+        or other padding than zeros, or `num_classes` is no positive integer.
 
     Examples
     --------
@@ -83,6 +85,7 @@ def replace_head(model: nn.Module, num_classes: int) -> nn.Module:
     """
     name, old = _last_layer(model)
     check_positive(num_classes=num_classes)
+    _check_window(old)
     how = {"bias": old.bias is not None, "device": old.weight.device, "dtype": old.weight.dtype}
     if isinstance(old, nn.Linear):
         new = nn.Linear(old.in_features, num_classes, **how)
@@ -184,6 +187,13 @@ def _last_layer(model: nn.Module) -> tuple[str, nn.Module]:
     return layers[-1]
 
 
+def _check_window(layer: nn.Module) -> None:
+    if isinstance(layer, nn.Linear):
+        return
+    if (layer.groups, layer.dilation, layer.padding_mode) != (1, (1, 1), "zeros"):
+        raise ValueError(f"the last layer, {layer}, is no plain convolution: replace it by hand")
+
+
 def _check_module(module: nn.Module, name: str) -> None:
     if not isinstance(module, nn.Module):
         raise ValueError(f"{name} is of type {type(module).__name__}: give a torch.nn.Module")
@@ -191,8 +201,9 @@ def _check_module(module: nn.Module, name: str) -> None:
 
 def _check_rates(lr: float, factor: float) -> None:
     for name, value in (("lr", lr), ("factor", factor)):
-        if not value > 0 or value == float("inf"):
-            raise ValueError(f"{name} is {value}: give a finite number above 0")
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not 0 < value < float("inf"):
+            raise ValueError(f"{name} is {value!r}: give a finite number above 0")
 
 
 def _check_part(model: nn.Module, head: nn.Module) -> None:

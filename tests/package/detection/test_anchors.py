@@ -128,6 +128,14 @@ def test_each_box_gets_an_anchor_and_each_overlap_above_the_threshold_counts(n, 
         assert (assigned != theirs).sum() <= len(boxes)
 
 
+def test_an_overlap_of_exactly_the_threshold_is_enough():
+    found = torch.tensor([[0.0, 0, 2, 1], [0, 0, 1, 1]])  # the second is half of the box
+    box = found[:1]
+    assert tv.box_iou(box, found).tolist() == [[1.0, 0.5]]
+    assert assign_anchors(found, box, 0.5).tolist() == [0, 0]
+    assert assign_anchors(found, box, 0.51).tolist() == [0, -1]
+
+
 def test_of_two_boxes_with_one_best_anchor_the_one_that_overlaps_less_takes_its_second():
     found = torch.tensor([[0.0, 0, 10, 10], [0, 0, 30, 30], [60, 60, 70, 70]])
     boxes = torch.tensor([[0.0, 0, 9, 9], [0, 0, 10, 10]])
@@ -217,6 +225,14 @@ def test_detections_are_what_torchvisions_functions_give(n, seed):
     torch.testing.assert_close(ours["boxes"], boxes[kept], atol=1e-3, rtol=1e-4)
 
 
+def test_a_score_of_exactly_the_threshold_is_found():
+    probabilities = torch.tensor([[0.5, 0.5], [0.75, 0.25]])
+    apart = torch.tensor([[0.0, 0, 1, 1], [5, 5, 6, 6]])
+    counts = [len(detections(probabilities, torch.zeros(2, 4), apart, t)["boxes"])
+              for t in (0.25, 0.26, 0.5, 0.51)]  # fmt: skip
+    assert counts == [2, 1, 1, 0]
+
+
 def test_one_class_gives_d2ls_detections():
     draw = torch.Generator().manual_seed(3)
     found, offsets = solid(80, 3, picture=1.0), torch.randn(80, 4, generator=draw)
@@ -278,27 +294,53 @@ def test_boxes_without_area_upside_down_or_not_finite_are_refused(call, wrong, t
         (lambda: anchors(3, 3, [], [1]), r"sizes are \[\]"),
         (lambda: anchors(3, 3, [0.5], [1, -2]), r"ratios are \[1, -2\]"),
         (lambda: anchors(3, 3, [math.nan], [1]), "sizes are"),
+        (lambda: anchors(3, 3, 0.5, [1]), "sizes are 0.5: give a list"),
+        (lambda: anchors(3, 3, [0.5], ["wide"]), r"ratios are \['wide'\]"),
+        (lambda: anchors(3, 3, [0.5], [1], 240), "image_size is 240"),
         (lambda: anchors(3, 3, [0.5], [1], (240,)), "image_size"),
         (lambda: anchors(3, 3, [0.5], [1], (240, 0)), "image_size"),
         (lambda: assign_anchors(solid(3), solid(2), 0.0), "iou_threshold is 0.0"),
+        (lambda: assign_anchors(solid(3), solid(2), math.nan), "iou_threshold is nan"),
+        (lambda: assign_anchors(solid(3), solid(2), "half"), "iou_threshold is half"),
         (lambda: assign_anchors(solid(3), torch.zeros(0)), r"for no box \(0, 4\)"),
         (lambda: anchor_targets(solid(3), solid(2), LABELS[:1]), r"\(2,\)"),
         (lambda: anchor_targets(solid(3), solid(2), LABELS - 1), "from 0"),
         (lambda: anchor_targets(solid(3), solid(2), LABELS / 2), "float32"),
+        (lambda: anchor_targets(solid(3), solid(2), LABELS > 0), "bool"),
         (lambda: encode_boxes(solid(2), solid(3)), "four numbers for each anchor"),
         (lambda: encode_boxes(solid(2), solid(2), (1, 1, 1)), "four numbers above 0"),
+        (lambda: encode_boxes(solid(2), solid(2), None), "weights are None"),
+        (lambda: decode_boxes(torch.full((2, 4), math.nan), solid(2)), "not finite: has the train"),
+        (lambda: decode_boxes(torch.full((2, 4), math.inf), solid(2)), "not finite: has the train"),
+        (lambda: detections(SURE, NAN, solid(2)), "offsets have a number that is not finite"),
         (lambda: decode_boxes(torch.zeros(2, 4), solid(3)), r"offsets have the shape \(2, 4\)"),
         (lambda: decode_boxes(torch.zeros(3, 4), solid(3), (1, 1, 0, 1)), "four numbers above 0"),
         (lambda: detections(SURE[:, :1], torch.zeros(2, 4), solid(2)), r"\(2, classes \+ 1\)"),
         (lambda: detections(SURE * 9, torch.zeros(2, 4), solid(2)), "apply softmax"),
         (lambda: detections(SURE, torch.zeros(3, 4), solid(2)), "four numbers for each anchor"),
         (lambda: detections(SURE, torch.zeros(2, 4), solid(2), 2.0), "score_threshold is 2.0"),
+        (lambda: detections(SURE, torch.zeros(2, 4), solid(2), "all"), "score_threshold is all"),
+        (lambda: detections(SURE * math.nan, torch.zeros(2, 4), solid(2)), "not from 0 to 1"),
         (lambda: detections(SURE, torch.zeros(2, 4), solid(2), top_k=0), "top_k is 0"),
         (lambda: nms(solid(2), torch.zeros(2), 0.5, top_k=1.5), "top_k is 1.5"),
     ],
 )
 def test_bad_input_is_refused(call, text):
     with pytest.raises(ValueError, match=text):
+        call()
+
+
+@pytest.mark.parametrize(
+    "call, name",
+    [
+        (lambda: assign_anchors(solid(2).tolist(), solid(2)), "anchors"),
+        (lambda: anchor_targets(solid(2), solid(2), [0, 1]), "labels"),
+        (lambda: decode_boxes([[0.0] * 4] * 2, solid(2)), "offsets"),
+        (lambda: detections(SURE.tolist(), torch.zeros(2, 4), solid(2)), "probabilities"),
+    ],
+)
+def test_a_list_in_place_of_a_tensor_is_refused(call, name):
+    with pytest.raises(TypeError, match=f"{name} are of type list: give a tensor"):
         call()
 
 

@@ -72,7 +72,8 @@ def test_a_batch_without_an_object_has_a_finite_loss_and_gradient(label):
     [
         (lambda z, y: dice_loss(z[0], y[0]), "scores are .3, 5, 6"),
         (lambda z, y: dice_loss(z, y[:, :4]), "pixels .2, 4, 6"),
-        (lambda z, y: dice_loss(z, y.float()), "give integers"),
+        (lambda z, y: dice_loss(z, y.float()), "float32: give torch.int64"),
+        (lambda z, y: dice_loss(z, y.to(torch.uint8)), "uint8: give torch.int64"),
         (lambda z, y: dice_loss(z, torch.where(y == 2, 3, y)), "pixels hold 0 to 3"),
         (lambda z, y: dice_loss(z, torch.where(y == 0, -1, y)), "pixels hold -1"),
         (lambda z, y: dice_loss(z, y, smooth=0), "smooth is 0"),

@@ -30,6 +30,10 @@ def network():
     return nn.Sequential(body(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 3))
 
 
+def convolution(**how):
+    return nn.Sequential(nn.ReLU(), nn.Conv2d(4, 8, 3, **how))
+
+
 def same(before: dict, after: dict) -> bool:
     return all(torch.equal(before[name], after[name]) for name in before)
 
@@ -223,6 +227,12 @@ def test_a_head_on_cached_features_takes_the_steps_of_a_head_on_the_frozen_body(
         (lambda: two_rates((net := network()), net[3], float("nan")), "lr is nan"),
         (lambda: two_rates((net := network()), net[3], float("inf")), "lr is inf"),
         (lambda: two_rates((net := network()), net[3], 0.1, -1), "factor is -1"),
+        (lambda: two_rates((net := network()), net[3], "0.1"), "lr is '0.1': give a finite"),
+        (lambda: two_rates((net := network()), net[3], True), "lr is True"),
+        (lambda: two_rates((net := network()), net[3], 0.1, None), "factor is None"),
+        (lambda: replace_head(convolution(dilation=2), 4), "dilation=.* no plain convolution"),
+        (lambda: replace_head(convolution(groups=2), 4), "groups=2.* replace it by hand"),
+        (lambda: replace_head(convolution(padding_mode="reflect"), 4), "no plain convolution"),
         (lambda: two_rates((net := network().requires_grad_(False)), net[3], 0.1), "frozen"),
         (lambda: features_of(abs, []), "body is of type builtin_function_or_method"),
         (lambda: features_of(nn.ReLU(), []), "there was no batch"),

@@ -23,6 +23,10 @@ def set_mean_iou(answer: Callable) -> Iterator[Case]:
     yield _miou_case(
         answer, [first, second], 3, "class 2 is nowhere; batches = " + _written([first, second])
     )
+    third = (torch.tensor([[0, 2], [1, 1]]), torch.tensor([[0, 0], [1, 1]]))
+    yield _miou_case(
+        answer, [third], 3, "class 2 is predicted, and never true; batches = " + _written([third])
+    )
     draw = torch.Generator().manual_seed(0)
     for classes, shapes in ((4, [(2, 5, 7), (1, 3, 3), (3, 8, 2)]), (5, [(1, 16, 16)])):
         batches = []

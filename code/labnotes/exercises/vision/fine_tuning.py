@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import torch
 from torch import nn
 
 from labnotes.exercises import Case, checker
@@ -24,13 +25,15 @@ def unfreeze_from(answer: Callable) -> Iterator[Case]:
     """
     for widths, first in (((2, 3, 4), 1), ((2, 3, 4), 0), ((2, 3, 4), 2), ((3, 5, 4, 6, 2), 2)):
         model = _network(*widths)
+        model.register_parameter("scale", nn.Parameter(torch.ones(2)))  # in none of the children
         model[0].requires_grad_(False)  # what was frozen before may be trained now, and v.v.
         got = answer(model, first)
         call = f"unfreeze_from(model, {first}), a model of {len(model)} children"
         yield Case(
             call=f"{call}; then requires_grad of each parameter",
             got=[p.requires_grad for p in model.parameters()],
-            expected=[n >= first for n, child in enumerate(model) for _ in child.parameters()],
+            expected=[False]  # the model's own parameter comes first
+            + [n >= first for n, child in enumerate(model) for _ in child.parameters()],
             hint="freeze the whole model first; then let each child from number `first` on train",
         )
         yield Case(

@@ -31,6 +31,13 @@ def of_batches(batches, classes):
     return float(np.mean([by_matrix([pair], classes) for pair in batches]))
 
 
+def of_true_classes(batches, classes):
+    matrix = sum(confusion_matrix(p, t, classes) for p, t in batches).double()
+    true = matrix.sum(1) > 0
+    iou = matrix.diag() / (matrix.sum(0) + matrix.sum(1) - matrix.diag())
+    return iou[true].mean().item()
+
+
 def frequency_weighted(batches, classes):
     p, t = (torch.cat([pair[i].flatten() for pair in batches]) for i in (0, 1))
     return float(jaccard_score(t[t != 255], p[t != 255], average="weighted"))
@@ -81,6 +88,7 @@ TestAnswers = answers(
             "the mean of the batches' mIoU": of_batches,
             "void counts as a miss": lambda b, k: by_sets(b, k, void=False),
             "an absent class has IoU 0": lambda b, k: by_sets(b, k, zero=True),
+            "a class that is predicted, and never true, left out": of_true_classes,
             "classes weighed by their pixels": frequency_weighted,
             "pixel accuracy": accuracy,
             "percent": lambda b, k: 100 * by_matrix(b, k),

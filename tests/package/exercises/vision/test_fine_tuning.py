@@ -42,6 +42,12 @@ def only_unfreezes(model, first):
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
+def freezes_children_alone(model, first):
+    for n, child in enumerate(model.children()):
+        child.requires_grad_(n >= first)
+    return sum(p.numel() for c in list(model)[first:] for p in c.parameters())
+
+
 def counts_tensors(model, first):
     unfreeze(model, first)
     return sum(p.requires_grad for p in model.parameters())
@@ -56,6 +62,7 @@ def counts_all(model, first):
     "wrong",
     [
         only_unfreezes,
+        freezes_children_alone,
         counts_tensors,
         counts_all,
         lambda m, k: unfreeze(m, k + 1),
