@@ -57,7 +57,7 @@ def nms(answer: Callable) -> Iterator[Case]:
     """
     chain = torch.tensor([[0.0, 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10]])
     yield Case(
-        call="nms(torch.tensor([[0., 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10]]), "
+        call="nms_by_loop(torch.tensor([[0., 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10]]), "
         "torch.tensor([0.7, 0.8, 0.9]), 0.3)",
         got=answer(chain.clone(), torch.tensor([0.7, 0.8, 0.9]), 0.3),
         expected=[2, 0],
@@ -65,7 +65,7 @@ def nms(answer: Callable) -> Iterator[Case]:
     )
     pair = torch.tensor([[0.0, 0, 2, 1], [0, 0, 1, 1]])  # IoU 1/2
     yield Case(
-        call="nms(torch.tensor([[0., 0, 2, 1], [0, 0, 1, 1]]), torch.tensor([0.9, 0.8]), 0.5)",
+        call="nms_by_loop(torch.tensor([[0., 0, 2, 1], [0, 0, 1, 1]]), torch.tensor([0.9, 0.8]), 0.5)",
         got=answer(pair.clone(), torch.tensor([0.9, 0.8]), 0.5),
         expected=[0, 1],
         hint="drop what overlaps by more than the threshold; exactly the threshold stays",
@@ -74,7 +74,7 @@ def nms(answer: Callable) -> Iterator[Case]:
         boxes = _boxes(n, 20 + n)
         scores = (torch.randperm(n, generator=torch.Generator().manual_seed(n)) + 1) / (n + 1)
         yield Case(
-            call=f"nms(boxes, scores, {threshold}) with {n} boxes",
+            call=f"nms_by_loop(boxes, scores, {threshold}) with {n} boxes",
             got=answer(boxes.clone(), scores.clone(), threshold),
             expected=tv.nms(boxes, scores, threshold).tolist(),
             hint="take the best of those that are left, drop what overlaps it, and go on; give a "
