@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 
 IMAGE = re.compile(r"<img\b[^>]*>")
 SOURCE = re.compile(r'\bsrc="([^"]+)"')
-VIEW_BOX = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
+VIEW_BOX = re.compile(r'viewBox="[-\d.]+ [-\d.]+ ([\d.]+) ([\d.]+)"')
 # matplotlib draws letters as outlines of a font of 100 units and scales each text down.
 TEXT_SCALE = re.compile(r"scale\((0\.\d+) -0\.\d+\)")
 TEXT_SIZE = re.compile(r"font-size[:=]\"? *([\d.]+)")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from labnotes.exercises import Case, checker
 
@@ -42,10 +43,8 @@ def bands(answer: Callable) -> Iterator[Case]:
 def bilinear(answer: Callable) -> Iterator[Case]:
     """``answer(features, x, y)`` -> the map read at a point between its cells.
 
-    Expected: scipy's interpolation of order 1.
+    Expected: torch's `grid_sample`, whose corners are the middles of the outermost features.
     """
-    from scipy.ndimage import map_coordinates
-
     draw = np.random.RandomState(0)
     points = (
         (1.0, 2.0),
@@ -59,11 +58,17 @@ def bilinear(answer: Callable) -> Iterator[Case]:
     for x, y in points:
         rows, columns = (4, 5) if y < 3 else (3, 6)
         features = draw.uniform(-3, 3, (rows, columns))
-        expected = map_coordinates(features, [[y], [x]], order=1, mode="nearest")[0]
+        place = [2 * x / (columns - 1) - 1, 2 * y / (rows - 1) - 1]
+        expected = F.grid_sample(
+            torch.tensor(features)[None, None],
+            torch.tensor([[[place]]], dtype=torch.float64),
+            padding_mode="border",
+            align_corners=True,
+        ).item()
         yield Case(
             call=f"bilinear(features, x={x}, y={y}), features of {rows} rows and {columns} columns",
             got=answer(torch.tensor(features), x, y),
-            expected=float(expected),
+            expected=expected,
             tolerance=1e-6,
             hint="rows go with y, columns with x; each of the four neighbours weighs "
             "(1 - distance in x) times (1 - distance in y); clamp x and y to the map first; "
