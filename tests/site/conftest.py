@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from built_site import HTML, holding, pages
@@ -15,6 +16,17 @@ from labnotes_site.browser import find, root_options
 
 THEMES = ("light", "dark")
 expect.set_options(timeout=PATIENCE)
+
+
+DEBTS = Path(__file__).with_name("debts.txt")
+
+
+def pytest_collection_modifyitems(items):
+    """Tests that are known to fail on a page are run, and reported as expected failures."""
+    known = {line for line in DEBTS.read_text("utf8").splitlines() if not line.startswith("#")}
+    for item in items:
+        if item.name in known:
+            item.add_marker(pytest.mark.xfail(reason="see tests/site/debts.txt", strict=False))
 
 
 class Quiet(SimpleHTTPRequestHandler):
