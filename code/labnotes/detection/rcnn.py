@@ -24,6 +24,7 @@ from labnotes.detection.anchors import (
     encode_boxes,
 )
 from labnotes.detection.boxes import box_iou
+from labnotes.detection.inputs import check_finite, check_images, check_targets
 from labnotes.detection.regions import roi_align
 from labnotes.detection.suppression import nms
 
@@ -222,7 +223,7 @@ class TinyFasterRCNN(nn.Module):
 
     def forward(self, images: Tensor) -> Proposed:
         """The first stage: one pass of the body, and an answer for each anchor."""
-        _check_images(images)
+        check_images(images)
         features = self.body(images)
         places = tuple(features.shape[2:])
         shapes = [
@@ -297,7 +298,8 @@ class TinyFasterRCNN(nn.Module):
             If images and targets do not belong together, a label is out of range, or some targets
             have masks and others none.
         """
-        _check_targets(images, targets, self.num_classes)
+        check_targets(images, targets, self.num_classes)
+        _check_masks(images, targets)
         found = self(images)
         terms = self.proposal_terms(found, targets)
         regions = self.regions(found, tuple(images.shape[2:]), self.proposals)
@@ -354,7 +356,7 @@ class TinyFasterRCNN(nn.Module):
         size = tuple(images.shape[2:])
         with _Evaluating(self):
             found = self(images)
-            _check_finite(found)
+            check_finite(found.logits, found.offsets)
             regions = [r["boxes"] for r in self.regions(found, size, self.proposals)]
             logits, offsets = self.box_head(self.pool(found.features, regions))
             shares = logits.softmax(1)  # (all regions, classes + 1)
@@ -671,49 +673,12 @@ def _check_anchors(sizes: tuple, ratios: tuple) -> None:
         raise ValueError(f"sizes are {sizes} and ratios {ratios}: give at least one of each")
 
 
-def _check_images(images) -> None:
-    if not isinstance(images, Tensor) or images.dim() != 4 or not images.is_floating_point():
-        came = (
-            f"{images.dtype} of the shape {tuple(images.shape)}"
-            if isinstance(images, Tensor)
-            else f"of type {type(images).__name__}"
-        )
-        raise ValueError(
-            f"images are {came}: give floating point (batch, channels, height, width); "
-            "bytes are divided by 255"
-        )
-    if not len(images):
-        raise ValueError(f"images have the shape {tuple(images.shape)}: give at least one picture")
-
-
-def _check_finite(found: Proposed) -> None:
-    if not (found.logits.isfinite().all() and found.offsets.isfinite().all()):
-        raise ValueError(
-            "the network's answers are not all finite: look for NaN in the images, or for a "
-            "training that has diverged"
-        )
-
-
-def _check_targets(images, targets, num_classes: int) -> None:
-    _check_images(images)
-    if len(targets) != len(images):
-        raise ValueError(
-            f"there are {len(images)} images and {len(targets)} targets: give one for each image"
-        )
+def _check_masks(images: Tensor, targets: Sequence[Target]) -> None:
     for i, target in enumerate(targets):
-        missing = [key for key in ("boxes", "labels") if key not in target]
-        if missing:
-            raise ValueError(f"targets[{i}] has no {' and no '.join(missing)}: give both")
-        labels = target["labels"]
-        if len(labels) and not (0 <= int(labels.min()) and int(labels.max()) < num_classes):
-            raise ValueError(
-                f"targets[{i}]['labels'] go from {int(labels.min())} to {int(labels.max())}: give "
-                f"classes from 0 to {num_classes - 1}; background is no label"
-            )
-        _check_masks(target, tuple(images.shape[2:]), i, "masks" in targets[0])
+        _check_mask(target, tuple(images.shape[2:]), i, "masks" in targets[0])
 
 
-def _check_masks(target: Target, size: tuple[int, int], i: int, asked: bool) -> None:
+def _check_mask(target: Target, size: tuple[int, int], i: int, asked: bool) -> None:
     if ("masks" in target) != asked:
         raise ValueError(f"targets[0] and targets[{i}] differ: give all of them masks, or none")
     wanted = (len(target["boxes"]), *size)

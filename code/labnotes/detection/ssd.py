@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from labnotes.checks import check_positive
 from labnotes.detection.anchors import anchor_targets, anchors, detections
+from labnotes.detection.inputs import check_finite, check_images, check_targets
 
 #: Side of the anchors at each scale, as parts of the picture's shorter side.
 SIZES = ((0.12, 0.17), (0.24, 0.31), (0.39, 0.47), (0.55, 0.64), (0.74, 0.85))
@@ -106,7 +107,7 @@ class TinySSD(nn.Module):
         _initialise(self)
 
     def forward(self, images: Tensor) -> SSDOutputs:
-        _check_images(images)
+        check_images(images)
         x, logits, offsets, boxes, maps = images, [], [], [], []
         for stage, classify, move, sizes in zip(self.stages, self.classify, self.move, self.sizes):
             x = stage(x)  # (batch, channels, h, w)
@@ -127,7 +128,7 @@ class TinySSD(nn.Module):
         targets
             For each picture ``"boxes"`` ``(m, 4)`` and ``"labels"`` ``(m,)``; m may be 0.
         """
-        _check_targets(images, targets, self.num_classes)
+        check_targets(images, targets, self.num_classes)
         found = self(images)
         truth = [anchor_targets(found.anchors, t["boxes"], t["labels"]) for t in targets]
         classes = torch.stack([t.classes for t in truth])  # (batch, n)
@@ -166,7 +167,7 @@ class TinySSD(nn.Module):
             found = self(images)
         finally:
             self.train(was_training)
-        _check_finite(found)
+        check_finite(found.logits, found.offsets)
         height, width = images.shape[2:]
         results = []
         for shares, offsets in zip(self.probabilities(found.logits), found.offsets):
@@ -407,47 +408,6 @@ def _check_network(num_classes, stages, sizes, ratios, negatives) -> None:
 def _check_negatives(negatives) -> None:
     if negatives not in NEGATIVES:
         raise ValueError(f"negatives is {negatives!r}: give one of {', '.join(NEGATIVES)}")
-
-
-def _check_images(images) -> None:
-    if not isinstance(images, Tensor) or images.dim() != 4 or not images.is_floating_point():
-        came = (
-            f"{images.dtype} of the shape {tuple(images.shape)}"
-            if isinstance(images, Tensor)
-            else f"of type {type(images).__name__}"
-        )
-        raise ValueError(
-            f"images are {came}: give floating point (batch, channels, height, width); "
-            "bytes are divided by 255"
-        )
-    if not len(images):
-        raise ValueError(f"images have the shape {tuple(images.shape)}: give at least one picture")
-
-
-def _check_finite(found: SSDOutputs) -> None:
-    if not (found.logits.isfinite().all() and found.offsets.isfinite().all()):
-        raise ValueError(
-            "the network's answers are not all finite: look for NaN in the images, or for a "
-            "training that has diverged"
-        )
-
-
-def _check_targets(images, targets, num_classes: int) -> None:
-    _check_images(images)
-    if len(targets) != len(images):
-        raise ValueError(
-            f"there are {len(images)} images and {len(targets)} targets: give one for each image"
-        )
-    for i, target in enumerate(targets):
-        missing = [key for key in ("boxes", "labels") if key not in target]
-        if missing:
-            raise ValueError(f"targets[{i}] has no {' and no '.join(missing)}: give both")
-        labels = target["labels"]
-        if len(labels) and not (0 <= int(labels.min()) and int(labels.max()) < num_classes):
-            raise ValueError(
-                f"targets[{i}]['labels'] go from {int(labels.min())} to {int(labels.max())}: give "
-                f"classes from 0 to {num_classes - 1}; background is no label"
-            )
 
 
 def _check_loss(logits, offsets, classes, wanted, negatives) -> None:
