@@ -16,22 +16,43 @@ from labnotes.attention.multi_head import KeysValues, MultiHeadAttention, merge_
 from labnotes.checks import check_positive
 
 
-class FeedForward:
-    """What both blocks share: two linear layers for each position by itself, with an activation."""
+class Block(nn.Module):
+    """What both blocks share: self-attention, and two linear layers for each position by itself.
 
-    def _add_feed_forward(self, d_model: int, dim_feedforward: int, dropout: float, activation):
+    Parameters are those of :class:`EncoderBlock`.
+    """
+
+    #: Set it to True to find the weights of a call in ``self_attn.weights``; slower.
+    need_weights = False
+
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        norm_first: bool = False,
+        *,
+        activation: Callable[[Tensor], Tensor] = F.relu,
+        layer_norm_eps: float = 1e-5,
+    ):
+        super().__init__()
         check_positive(dim_feedforward=dim_feedforward)
+        self.self_attn = MultiHeadAttention(d_model, nhead, dropout)
         self.linear1 = nn.Linear(d_model, dim_feedforward)
         self.dropout = nn.Dropout(dropout)
         self.linear2 = nn.Linear(dim_feedforward, d_model)
-        self.activation = activation
+        self.norm1 = nn.LayerNorm(d_model, layer_norm_eps)
+        self.norm2 = nn.LayerNorm(d_model, layer_norm_eps)
+        self.dropout1, self.dropout2 = nn.Dropout(dropout), nn.Dropout(dropout)
+        self.activation, self.norm_first = activation, norm_first
 
     def feed_forward(self, x: Tensor) -> Tensor:
         """``(batch, length, d_model)`` to the same shape; no position sees another."""
         return self.linear2(self.dropout(self.activation(self.linear1(x))))
 
 
-class EncoderBlock(FeedForward, nn.Module):
+class EncoderBlock(Block):
     """Self-attention, then a feed-forward network, each with a skip connection and a layer norm.
 
     Parameters
@@ -73,27 +94,6 @@ class EncoderBlock(FeedForward, nn.Module):
     >>> EncoderBlock(d_model=16, nhead=4, dim_feedforward=32)(torch.randn(2, 5, 16)).shape
     torch.Size([2, 5, 16])
     """
-
-    need_weights = False
-
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        norm_first: bool = False,
-        *,
-        activation: Callable[[Tensor], Tensor] = F.relu,
-        layer_norm_eps: float = 1e-5,
-    ):
-        super().__init__()
-        self.self_attn = MultiHeadAttention(d_model, nhead, dropout)
-        self._add_feed_forward(d_model, dim_feedforward, dropout, activation)
-        self.norm1 = nn.LayerNorm(d_model, layer_norm_eps)
-        self.norm2 = nn.LayerNorm(d_model, layer_norm_eps)
-        self.dropout1, self.dropout2 = nn.Dropout(dropout), nn.Dropout(dropout)
-        self.norm_first = norm_first
 
     def forward(
         self,
@@ -147,7 +147,7 @@ class Cache:
     memory: KeysValues
 
 
-class DecoderBlock(FeedForward, nn.Module):
+class DecoderBlock(Block):
     """Self-attention, attention to the encoder's output, feed-forward network; skips and norms.
 
     Parameters and attributes are those of :class:`EncoderBlock`; the weights of the second
@@ -165,8 +165,6 @@ class DecoderBlock(FeedForward, nn.Module):
     torch.Size([2, 5, 16])
     """
 
-    need_weights = False
-
     def __init__(
         self,
         d_model: int,
@@ -178,16 +176,13 @@ class DecoderBlock(FeedForward, nn.Module):
         activation: Callable[[Tensor], Tensor] = F.relu,
         layer_norm_eps: float = 1e-5,
     ):
-        super().__init__()
-        self.self_attn = MultiHeadAttention(d_model, nhead, dropout)
+        super().__init__(
+            d_model, nhead, dim_feedforward, dropout, norm_first,
+            activation=activation, layer_norm_eps=layer_norm_eps,
+        )  # fmt: skip
         self.multihead_attn = MultiHeadAttention(d_model, nhead, dropout)
-        self._add_feed_forward(d_model, dim_feedforward, dropout, activation)
-        self.norm1 = nn.LayerNorm(d_model, layer_norm_eps)
-        self.norm2 = nn.LayerNorm(d_model, layer_norm_eps)
         self.norm3 = nn.LayerNorm(d_model, layer_norm_eps)
-        self.dropout1, self.dropout2 = nn.Dropout(dropout), nn.Dropout(dropout)
         self.dropout3 = nn.Dropout(dropout)
-        self.norm_first = norm_first
 
     def forward(
         self,

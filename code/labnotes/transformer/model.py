@@ -74,10 +74,8 @@ class Encoder(nn.Module):
         check_positive(num_layers=num_layers)
         d_model = embedding.table.embedding_dim
         self.embedding = embedding
-        self.layers = nn.ModuleList(
-            EncoderBlock(d_model, nhead, dim_feedforward, dropout, norm_first)
-            for _ in range(num_layers)
-        )
+        options = (d_model, nhead, dim_feedforward, dropout, norm_first)
+        self.layers = nn.ModuleList(EncoderBlock(*options) for _ in range(num_layers))
         self.norm = nn.LayerNorm(d_model) if norm_first else nn.Identity()
 
     def forward(self, tokens: Tensor, padding: Tensor | None = None) -> Tensor:
@@ -111,10 +109,8 @@ class Decoder(nn.Module):
         check_positive(num_layers=num_layers)
         vocabulary, d_model = embedding.table.weight.shape
         self.embedding = embedding
-        self.layers = nn.ModuleList(
-            DecoderBlock(d_model, nhead, dim_feedforward, dropout, norm_first)
-            for _ in range(num_layers)
-        )
+        options = (d_model, nhead, dim_feedforward, dropout, norm_first)
+        self.layers = nn.ModuleList(DecoderBlock(*options) for _ in range(num_layers))
         self.norm = nn.LayerNorm(d_model) if norm_first else nn.Identity()
         self.logits = nn.Linear(d_model, vocabulary, bias=False)
         self.logits.weight = embedding.table.weight
