@@ -41,7 +41,7 @@ WORD = re.compile(r'(?<=<g style="fill: )#\w{6}(?=" transform="translate\([^"]*s
 #: Photographs are not made brighter, so the letters beside them serve on white and on black.
 BESIDE_PHOTO = (0x71, 0x76, 0x7E)
 #: A larger picture is written with 256 colours, which nobody sees at twice a screen's pixels.
-HEAVY = 100_000  # bytes
+HEAVY = 50_000  # bytes
 
 
 def sized(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
@@ -136,10 +136,10 @@ def compress(app: Sphinx, exception: Exception | None) -> None:
     for file in Path(app.outdir, "_images").glob("*.png"):
         if file.stat().st_size > HEAVY:
             with Image.open(file) as image:
+                letters = (np.array(image.convert("RGB")) == BESIDE_PHOTO).all(-1)
                 few = image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
-            colours = np.array(few.getpalette("RGBA")).reshape(-1, 4)
-            near = (abs(colours[:, :3] - BESIDE_PHOTO) <= 8).all(1)
-            if near.any():  # letters keep their very colour
-                colours[near, :3] = BESIDE_PHOTO
+            if letters.any():  # letters keep their very colour
+                colours = np.array(few.getpalette("RGBA")).reshape(-1, 4)
+                colours[np.unique(np.array(few)[letters]), :3] = BESIDE_PHOTO
                 few.putpalette(colours.ravel().tolist(), "RGBA")
             few.save(file, optimize=True)

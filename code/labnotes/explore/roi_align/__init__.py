@@ -12,6 +12,8 @@ from labnotes.detection.regions import _bands, _half_away, roi_align, roi_pool
 from labnotes.explore.base import Explorer, with_shared
 from labnotes.plot import BLUE, GREY, ORANGE
 
+DARK_ORANGE = "#936600"  # the same colour for letters, which need more contrast than lines
+
 HERE = Path(__file__).parent
 SIDE, CELL = 8, 36  # cells of the map, and how large one is drawn
 GAP, VALUE = 26, 40  # above the values, and how large one of them is drawn
@@ -115,7 +117,7 @@ class RoIAlignExplorer(Explorer):
             f'stroke="{BLUE}" stroke-width="3"/>'
         )
         top = SIDE * CELL + GAP
-        tables = (("RoI pooling", self.pooled(), ORANGE), ("RoIAlign", self.read(), BLUE))
+        tables = (("RoI pooling", self.pooled(), DARK_ORANGE), ("RoIAlign", self.read(), BLUE))
         for k, (name, table, colour) in enumerate(tables):
             left = k * 150
             parts.append(f'<text x="{left}" y="{top - 8}" fill="{colour}">{name}</text>')
