@@ -36,7 +36,12 @@ DARKER = {
 }
 FAINT = re.compile("|".join(DARKER), re.IGNORECASE)
 #: The colours of words: small, they need more contrast than a line.
-WORDS = {"#d55e00": "#b75100", "#e69f00": "#936600"}
+WORDS = {
+    "#d55e00": "#b75100",  # vermilion
+    "#e69f00": "#936600",  # orange
+    "#009e73": "#007a58",  # green
+    "#8a8f98": "#6b7077",  # grey
+}
 WORD = re.compile(r'(?<=<g style="fill: )#\w{6}(?=" transform="translate\([^"]*scale\()')
 #: Photographs are not made brighter, so the letters beside them serve on white and on black.
 BESIDE_PHOTO = (0x71, 0x76, 0x7E)
