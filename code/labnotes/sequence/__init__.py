@@ -5,5 +5,6 @@ from labnotes.lazy import lazy
 __all__ = lazy(__name__, {
     "ngram": ["NGram"],
     "recurrent": ["GRU", "LSTM", "RNN", "gru_step", "lstm_step", "rnn_step"],
+    "sampling": ["sampling_distribution"],
     "search": ["Hypothesis", "beam_search", "viterbi"],
 })  # fmt: skip

@@ -92,12 +92,10 @@ class NGram:
         tokens = list(tokens)
         _check_text(tokens, self.order)
         self.vocabulary = sorted(set(tokens), key=lambda t: (str(type(t)), t))
-        whole = {n: Counter(_grams(tokens, n)) for n in range(1, self.order + 1)}
         if self.smoothing == "kneser-ney":
-            # How many different tokens were seen before each shorter n-gram.
-            for n in range(1, self.order):
-                whole[n] = Counter(gram[1:] for gram in whole[n + 1] if len(gram) == n + 1)
-                _keep_the_beginning(whole[n], tokens[:n])
+            whole = _continuations(tokens, self.order)
+        else:
+            whole = {n: Counter(_grams(tokens, n)) for n in range(1, self.order + 1)}
         self._counts = whole
         self._after = {n: _followers(counts) for n, counts in whole.items()}
         self._discounts = {n: self._discounts_of(counts) for n, counts in whole.items()}
@@ -178,9 +176,14 @@ def _grams(tokens: list[Token], n: int):
     return zip(*(tokens[i:] for i in range(n)), strict=False)
 
 
-def _keep_the_beginning(counts: Counter, beginning: list[Token]) -> None:
-    """Nothing stands before the first n-gram of a text: count it as once, if nowhere else seen."""
-    counts[tuple(beginning)] = max(counts[tuple(beginning)], 1)
+def _continuations(tokens: list[Token], order: int) -> dict[int, Counter]:
+    """How often each n-gram of the order was seen; each shorter one, after how many tokens."""
+    whole = {order: Counter(_grams(tokens, order))}
+    for n in range(order - 1, 0, -1):
+        whole[n] = Counter(gram[1:] for gram in whole[n + 1])
+        # Nothing stands before the first n-gram of a text: if seen nowhere else, it counts as once.
+        whole[n].setdefault(tuple(tokens[:n]), 1)
+    return whole
 
 
 def _followers(counts: Counter) -> dict[Gram, Followers]:
