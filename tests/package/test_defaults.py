@@ -128,6 +128,8 @@ PAPERS = [
     (sequence.beam_search, {"end": None}),
     (sequence.NGram, {"smoothing": "kneser-ney", "k": 1.0, "discount": None}),
     (sequence.sampling_distribution, {"temperature": 1.0, "top_k": None, "top_p": None}),
+    (text.pad, {"value": 0}),  # as torch pads
+    (text.random_windows, {"generator": None}),
     (text.Vocabulary, {"min_freq": 1, "reserved": ("<unk>",)}),
     # Devlin et al. (2019), their code: the uncased model
     (text.WordPiece, {"unknown": "[UNK]", "lowercase": True}),
