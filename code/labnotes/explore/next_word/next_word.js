@@ -57,7 +57,7 @@ export function counter(ids, size) {
     const [name, table] = n === order ? [`seen${n}`, seen(n)] : [`after${n}`, after(n)];
     return [table, discounts(name, table)];
   };
-  return { size, kinds, key, seen, at };
+  return { size, kinds, length: ids.length, key, seen, at };
 }
 
 const sum = (values) => values.reduce((a, b) => a + b, 0);
@@ -215,7 +215,7 @@ function render({ model, el }) {
     h("div", { class: "nw-buttons" }, ...writers, button("Begin again", () => put({ beginning: first, draws: 0 }))),
     field("Order", order), field("Smoothing", smoothing),
     field("Temperature", heat, heatShown), field("Draw from", cut),
-    h("p", { class: "nw-title" }, get("title")));
+    h("p", { class: "nw-title" }, `Counted: ${get("title") || "a text"}, ${counts.length.toLocaleString("en")} words. The ${words.length - 1} most frequent ones have names here; any other is a rare word, and is never written.`));
 
   el.classList.add("nw");
   el.append(said, table, controls);
