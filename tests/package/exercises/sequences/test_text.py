@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+
 from ..planted import answers
 
 
