@@ -72,7 +72,7 @@ def clip_by_value(gradients: Sequence[Tensor], limit: float) -> None:
 
     References
     ----------
-    Mikolov, "Statistical Language Models Based on Neural Networks", PhD thesis, 2012, section 3.2.
+    Mikolov, "Statistical Language Models Based on Neural Networks", PhD thesis, 2012.
 
     Examples
     --------
