@@ -93,7 +93,17 @@ def test_modified_kneser_ney_is_the_recursion_of_the_paper(beginning):
         own = after.get(word, 0)
         return (own - discounts(n)[min(own, 3)]) / total + freed / total * shorter
 
-    for context in [("t", "h"), ("h", "e"), ("e", " "), ("x", "y"), ("x", "e"), ("Q", "R"), ("a",), ("Q",), ()]:
+    for context in [
+        ("t", "h"),
+        ("h", "e"),
+        ("e", " "),
+        ("x", "y"),
+        ("x", "e"),
+        ("Q", "R"),
+        ("a",),
+        ("Q",),
+        (),
+    ]:
         for word in [*set(text), "?"]:
             expected = chance(word, context)
             assert ours.probability(word, context) == pytest.approx(expected, rel=1e-12)
