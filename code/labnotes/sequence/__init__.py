@@ -3,6 +3,7 @@
 from labnotes.lazy import lazy
 
 __all__ = lazy(__name__, {
+    "characters": ["CharLSTM"],
     "ngram": ["NGram"],
     "recurrent": ["GRU", "LSTM", "RNN", "gru_step", "lstm_step", "rnn_step"],
     "search": ["Hypothesis", "beam_search", "viterbi"],
