@@ -99,11 +99,11 @@ class CharLSTM(nn.Module):
         """
         _check_ids(ids)
         embedded = self.embedding(ids)  # (batch, steps, embed)
-        # One set of weights is dropped for all steps of a batch.
-        recurrent = F.dropout(self.lstm.weight_hh_l0, self.weight_drop, self.training)
-        hidden, state = functional_call(
-            self.lstm, {"weight_hh_l0": recurrent}, (embedded, state)
-        )  # (batch, steps, hidden)
+        changed = {}
+        if self.training and self.weight_drop:  # one set of weights for all steps of a batch
+            changed["weight_hh_l0"] = F.dropout(self.lstm.weight_hh_l0, self.weight_drop)
+        hidden, state = functional_call(self.lstm, changed, (embedded, state))
+        # hidden (batch, steps, hidden)
         return self.output(self.dropout(hidden)), state  # (batch, steps, characters)
 
 

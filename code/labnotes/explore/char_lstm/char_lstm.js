@@ -150,7 +150,7 @@ function render({ model, el }) {
     ...get("titles").map((title, i) => h("option", { value: i }, title)));
   const button = (label, onclick) => h("button", { type: "button", onclick }, label);
   const go = button("Write", () => (timer ? stop() : withNetwork(write)));
-  const one = button("One character", () => { stop(); withNetwork(add); });
+  const one = button("One more", () => { stop(); withNetwork(add); });
   const again = button("Start again", () => { stop(); forget(); });
 
   el.classList.add("clx");
