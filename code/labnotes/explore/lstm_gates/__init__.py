@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 import traitlets
-from torch import Tensor
 
 from labnotes.explore.base import Explorer, with_shared
 from labnotes.plot import BLUE, GREEN, GREY, ORANGE
@@ -74,9 +73,10 @@ def over_time(g: list[float], i: list[float], f: list[float], o: list[float]) ->
         If the four differ in length, or a number is out of its range.
     """
     _check_steps(g, i, f, o)
-    gates, candidates = torch.tensor([i, f, o], dtype=torch.float64), torch.tensor(g).double()
-    i_, f_, o_ = gates.logit()  # what the sigmoid turns into these gates
-    read = torch.stack([i_, f_, candidates.atanh(), o_], 1)  # (steps, 4)
+    gates = torch.tensor([i, f, o], dtype=torch.float64)
+    candidates = torch.tensor(g, dtype=torch.float64)
+    before_i, before_f, before_o = gates.logit()  # what the sigmoid turns into these gates
+    read = torch.stack([before_i, before_f, candidates.atanh(), before_o], 1)  # (steps, 4)
     state = (torch.zeros(1, 1).double(), torch.zeros(1, 1).double())
     cells, hidden = [], []
     for now in read:

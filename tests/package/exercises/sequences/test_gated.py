@@ -21,9 +21,8 @@ def coupled(read, recalled, state, keep=lambda f: 1 - f):
 
 
 def swapped(read, recalled, state):
-    f, g, o = read.chunk(3, -1), recalled.chunk(3, -1), None
-    order = [torch.cat([part[i] for i in (0, 2, 1)], -1) for part in (f, g)]
-    return coupled(*order, state)
+    order = [[part.chunk(3, -1)[i] for i in (0, 2, 1)] for part in (read, recalled)]
+    return coupled(*(torch.cat(parts, -1) for parts in order), state)
 
 
 def of_the_old_cell(read, recalled, state):
