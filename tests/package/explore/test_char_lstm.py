@@ -59,7 +59,7 @@ def torchs(net, text):
 
 
 def recorded_ones():
-    for name, count in (("the-time-machine", 70), ("tiny-shakespeare", 65)):
+    for name, count in (("time-machine", 70), ("shakespeare", 65)):
         try:
             alphabet = "".join(chr(97 + i) for i in range(count))  # the file knows the true one
             yield recorded(f"sequences/gated/{name}", CharLSTM(alphabet))
@@ -76,7 +76,7 @@ def test_javascript_gives_torchs_logits_from_the_same_half_precision_weights(sha
 
 
 def test_the_recorded_networks_give_torchs_logits_too_and_fit_a_page():
-    for net in recorded_ones():
+    for net in recorded_ones():  # none before there is a record
         assert len(pack(net)) <= 250_000
         text = "The Time Traveller went to the door, and after that he was gone.\nA long"
         found = np.array(run_js(READ, given(in_half_precision(net), text)))

@@ -19,7 +19,7 @@ from labnotes.plot import BLUE, GREY
 from labnotes.sequence.characters import CharLSTM
 
 HERE = Path(__file__).parent
-MOST_BYTES = 250_000  # of one network: what a reader's page may have to fetch
+MOST_BYTES = 300_000  # of one network: what a reader's page may have to fetch
 #: The numbers of a network in the order in which the script reads them.
 ORDER = (
     "embedding.weight", "lstm.weight_ih_l0", "lstm.weight_hh_l0", "lstm.bias_ih_l0",
@@ -51,7 +51,7 @@ class CharLSTMExplorer(Explorer):
     Raises
     ------
     ValueError
-        If there is no network, one takes more than 250 kB or its weights are not finite in half
+        If there is no network, one takes more than 300 kB or its weights are not finite in half
         precision, or `length` is negative.
     """
 
