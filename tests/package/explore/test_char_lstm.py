@@ -159,10 +159,10 @@ def test_what_a_network_does_not_know_is_left_out_and_named():
 def test_the_sentence_says_what_may_come_next():
     say = "outcome(given, ['a', ' ', '\\n', 'b'], [0.5, 0.25, 0.25, 0], 0.7)"
     assert run_js(say, "bbb\nab ab ab ab") == (
-        "After “ ab ab ab ab”: a 50 %, space 25 %, new line 25 %. At temperature 0.70 the choice is "
+        "After “ ab ab ab ab”: “a” 50 %, space 25 %, new line 25 %. At temperature 0.70 the choice is "
         "as open as one among 2.8 equally likely characters."
     )
-    assert run_js(say, "").startswith("At the beginning: a 50 %")
+    assert run_js(say, "").startswith("At the beginning: “a” 50 %")
 
 
 def test_weights_are_packed_in_the_order_of_the_state_dict():

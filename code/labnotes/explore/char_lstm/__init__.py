@@ -116,7 +116,7 @@ class CharLSTMExplorer(Explorer):
         return (
             f"A text that a character LSTM has written at temperature {self.temperature:.2f}, "
             f"having read {self.titles[0]}. It begins “{self._begun()}”; below it bars show what "
-            f"may come next, first {letter} with {100 * chance:.0f} %."
+            f"may come next: {letter} with {100 * chance:.0f} % and others."
         )
 
     def still_svg(self) -> str:

@@ -99,7 +99,8 @@ const percent = (p) => (p >= 0.995 ? "over 99 %" : p < 0.005 ? "under 1 %" : `${
 /** What comes next, in words. */
 export function outcome(text, alphabet, probabilities, temperature) {
   const after = [...text].slice(-12).join("").replaceAll("\n", " ");
-  const best = likeliest(probabilities, 3).map(([id, p]) => `${named(alphabet[id])} ${percent(p)}`).join(", ");
+  const name = (c) => (named(c) === c ? `“${c}”` : named(c));
+  const best = likeliest(probabilities, 3).map(([id, p]) => `${name(alphabet[id])} ${percent(p)}`).join(", ");
   return `${text ? `After “${after}”` : "At the beginning"}: ${best}. At temperature ${temperature.toFixed(2)} the choice is as ` +
     `open as one among ${openness(probabilities).toFixed(1)} equally likely characters.`;
 }
