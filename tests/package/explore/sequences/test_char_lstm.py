@@ -17,7 +17,7 @@ from labnotes.explore.char_lstm import ORDER, CharLSTMExplorer, in_half_precisio
 from labnotes.sequence.characters import CharLSTM
 from labnotes.train import RecordError, recorded
 
-from .node import inside
+from ..node import inside
 
 SCRIPT = (Path(module.__file__).with_name("char_lstm.js")).read_text("utf8").replace("export ", "")
 SCRIPT = SCRIPT.replace("default { render };", "")

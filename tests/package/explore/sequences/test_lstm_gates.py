@@ -13,7 +13,7 @@ from torch import nn
 from labnotes.explore import lstm_gates as module
 from labnotes.explore.lstm_gates import PRESETS, STEPS, LstmGatesExplorer, over_time, preset
 
-from .node import imported
+from ..node import imported
 
 SCRIPT = Path(module.__file__).with_name("lstm_gates.js")
 run_js = partial(imported, SCRIPT)
