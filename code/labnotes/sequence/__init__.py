@@ -3,6 +3,7 @@
 from labnotes.lazy import lazy
 
 __all__ = lazy(__name__, {
+    "characters": ["CharLSTM"],
     "clipping": ["clip_by_norm", "clip_by_value"],
     "ngram": ["NGram"],
     "recurrent": ["GRU", "LSTM", "RNN", "gru_step", "lstm_step", "rnn_step"],
