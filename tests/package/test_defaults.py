@@ -126,6 +126,8 @@ PAPERS = [
     *((layer, {"num_layers": 1, "bidirectional": False, "batch_first": False})
       for layer in (sequence.RNN, sequence.GRU, sequence.LSTM)),
     (sequence.beam_search, {"end": None}),
+    (text.pad, {"value": 0}),  # as torch pads
+    (text.random_windows, {"generator": None}),
     (text.Vocabulary, {"min_freq": 1, "reserved": ("<unk>",)}),
     # Devlin et al. (2019), their code: the uncased model
     (text.WordPiece, {"unknown": "[UNK]", "lowercase": True}),
