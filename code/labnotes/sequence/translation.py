@@ -159,7 +159,9 @@ class PairBatches:
             lengths = self.target_lengths[rows]
             target = self.target[rows, : int(lengths.max())]
             source = self.source[rows, : int(self.source_lengths[rows[0]])]
-            yield source, target[:, :-1], target[:, 1:], lengths - 1
+            inputs = target[:, :-1]
+            # Of the shorter ones the end would be read too, for nothing: what follows is padding.
+            yield source, inputs.masked_fill(inputs == END, PAD), target[:, 1:], lengths - 1
 
     def _batches(self) -> list[Tensor]:
         """Row numbers of each batch: neighbours, when sorted by source and then target length."""
