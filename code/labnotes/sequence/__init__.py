@@ -5,8 +5,10 @@ from labnotes.lazy import lazy
 __all__ = lazy(__name__, {
     "characters": ["CharLSTM"],
     "clipping": ["clip_by_norm", "clip_by_value"],
+    "ibm": ["IBMModel1"],
     "ngram": ["NGram"],
     "recurrent": ["GRU", "LSTM", "RNN", "gru_step", "lstm_step", "rnn_step"],
     "sampling": ["sampling_distribution"],
     "search": ["Hypothesis", "beam_search", "viterbi"],
+    "seq2seq": ["Decoder", "Encoder", "Seq2Seq", "masked_cross_entropy"],
 })  # fmt: skip
