@@ -125,7 +125,10 @@ PAPERS = [
     # torch's defaults, whose signature says only *args
     *((layer, {"num_layers": 1, "bidirectional": False, "batch_first": False})
       for layer in (sequence.RNN, sequence.GRU, sequence.LSTM)),
-    (sequence.beam_search, {"end": None}),
+    (sequence.beam_search, {"end": None, "length_penalty": None}),
+    (sequence.exhaustive, {"end": None, "length_penalty": None}),
+    (sequence.greedy, {"end": None}),
+    (sequence.batched_beam_search, {"length_penalty": None, "select": None}),
     (text.Vocabulary, {"min_freq": 1, "reserved": ("<unk>",)}),
     # Devlin et al. (2019), their code: the uncased model
     (text.WordPiece, {"unknown": "[UNK]", "lowercase": True}),

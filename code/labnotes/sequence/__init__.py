@@ -5,5 +5,6 @@ from labnotes.lazy import lazy
 __all__ = lazy(__name__, {
     "ngram": ["NGram"],
     "recurrent": ["GRU", "LSTM", "RNN", "gru_step", "lstm_step", "rnn_step"],
-    "search": ["Hypothesis", "beam_search", "viterbi"],
+    "search": ["Hypothesis", "batched_beam_search", "beam_search", "exhaustive", "gnmt_penalty",
+               "greedy", "power_penalty", "viterbi"],
 })  # fmt: skip
