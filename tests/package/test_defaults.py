@@ -129,6 +129,8 @@ PAPERS = [
     (sequence.exhaustive, {"end": None, "length_penalty": None}),
     (sequence.greedy, {"end": None}),
     (sequence.batched_beam_search, {"length_penalty": None, "select": None}),
+    (text.pad, {"value": 0}),  # as torch pads
+    (text.random_windows, {"generator": None}),
     (text.Vocabulary, {"min_freq": 1, "reserved": ("<unk>",)}),
     # Devlin et al. (2019), their code: the uncased model
     (text.WordPiece, {"unknown": "[UNK]", "lowercase": True}),

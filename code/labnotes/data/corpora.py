@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labnotes.data import catalog, provenance
+from labnotes.data.catalog import DatasetUnavailable
 from labnotes.data.provenance import Provenance
+
+#: Characters of the stand-ins, as places in Python's help texts; no character is in both.
+STAND_INS = {"time_machine": slice(0, 180_000), "tiny_shakespeare": slice(180_000, 440_000)}
 
 
 @dataclass(frozen=True)
@@ -33,26 +37,38 @@ class Text:
         return f"{self.provenance.title}: {', '.join(sizes)} characters"
 
 
-def time_machine() -> Text:
+def time_machine(fallback: bool = False) -> Text:
     """The Time Machine, by H. G. Wells: the first nine tenths to train, the last to test.
 
+    Parameters
+    ----------
+    fallback
+        If the text is not to be had, give English prose that every Python carries instead, its own
+        help texts. The provenance then says so.
+
     Raises
     ------
     DatasetUnavailable
-        If the text is not to be had.
+        If the text is not to be had and `fallback` is false.
     """
-    return _split("time_machine")
+    return _read_or_stand_in("time_machine", fallback)
 
 
-def tiny_shakespeare() -> Text:
+def tiny_shakespeare(fallback: bool = False) -> Text:
     """A million letters of Shakespeare: the first nine tenths to train, the last to test.
 
+    Parameters
+    ----------
+    fallback
+        If the text is not to be had, give English prose that every Python carries instead, its own
+        help texts. The provenance then says so.
+
     Raises
     ------
     DatasetUnavailable
-        If the text is not to be had.
+        If the text is not to be had and `fallback` is false.
     """
-    return _split("tiny_shakespeare")
+    return _read_or_stand_in("tiny_shakespeare", fallback)
 
 
 def wikitext2() -> Text:
@@ -76,12 +92,43 @@ def wikitext2() -> Text:
     return Text(train, valid, test, origin)
 
 
-def _split(name: str) -> Text:
-    found = catalog.fetch(name)
+def _read_or_stand_in(name: str, fallback: bool) -> Text:
+    try:
+        found = catalog.fetch(name)
+    except DatasetUnavailable:
+        if not fallback:
+            raise
+        return _split(_pythons_help()[STAND_INS[name]], _help_provenance(catalog.entry(name)))
     (path,) = found.paths.values()
-    text = _read(path.read_bytes(), path)
+    return _split(_read(path.read_bytes(), path), provenance.of(catalog.entry(name), found.source))
+
+
+def _split(text: str, origin: Provenance) -> Text:
     cut = len(text) * 9 // 10
-    return Text(text[:cut], "", text[cut:], provenance.of(catalog.entry(name), found.source))
+    return Text(text[:cut], "", text[cut:], origin)
+
+
+def _pythons_help() -> str:
+    """What Python's ``help("topics")`` can show, one text after the other."""
+    from pydoc_data.topics import topics  # half a megabyte that only a stand-in needs
+
+    return "\n\n".join(topics[name] for name in sorted(topics))
+
+
+def _help_provenance(wanted: catalog.Dataset) -> Provenance:
+    return Provenance(
+        name="python_topics",
+        title="Python's help texts (they come with Python)",
+        source="bundled",
+        licence="PSF-2.0",
+        citation="Python Software Foundation. The Python Language Reference, pydoc_data.topics",
+        stand_in=True,
+        note=provenance.missing(
+            wanted,
+            "This English is technical, full of examples of code, and another one in each version "
+            "of Python, so no score can be compared with one on the real text.",
+        ),
+    )
 
 
 def _wiki_part(path: Path, part: str) -> str:

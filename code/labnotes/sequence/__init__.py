@@ -3,8 +3,10 @@
 from labnotes.lazy import lazy
 
 __all__ = lazy(__name__, {
+    "ibm": ["IBMModel1"],
     "ngram": ["NGram"],
     "recurrent": ["GRU", "LSTM", "RNN", "gru_step", "lstm_step", "rnn_step"],
     "search": ["Hypothesis", "batched_beam_search", "beam_search", "exhaustive", "gnmt_penalty",
                "greedy", "power_penalty", "viterbi"],
+    "seq2seq": ["Decoder", "Encoder", "Seq2Seq", "masked_cross_entropy"],
 })  # fmt: skip

@@ -221,7 +221,7 @@ def beam_search(
         if not alive:
             break
         prefixes = torch.tensor([[*start, *h.tokens] for h in alive])
-        scores = torch.tensor([h.score for h in alive])
+        scores = torch.tensor([h.score for h in alive], dtype=rows.dtype)
     return line
 
 

@@ -1,8 +1,10 @@
-"""Text as numbers: vocabularies, and words cut into pieces."""
+"""Text as numbers: vocabularies, words cut into pieces, and windows of token numbers."""
 
 from labnotes.lazy import lazy
 
 __all__ = lazy(__name__, {
+    "byte_pairs": ["BytePairs"],
     "vocabulary": ["Vocabulary"],
+    "windows": ["Windows", "pad", "random_windows", "sequential_windows"],
     "wordpiece": ["WordPiece", "basic_tokens"],
 })  # fmt: skip
