@@ -52,6 +52,7 @@ bench: .venv/.ready
 	$(PY) benchmarks/foundations_against_d2l.py --save
 	$(PY) benchmarks/optimizers_against_d2l.py --save
 	$(PY) benchmarks/detection_against_d2l.py --save
+	$(PY) benchmarks/beam_search.py --save
 	$(PY) benchmarks/loop_overhead.py
 
 # Small faults in the taught code: which of them would no test notice? Half an hour; not part of CI.
