@@ -112,7 +112,8 @@ class Decoder(nn.Module):
         super().__init__()
         _check_sizes(vocab_size, embed_size, hidden_size, num_layers, dropout)
         self.embedding = nn.Embedding(vocab_size, embed_size)
-        nn.init.normal_(self.embedding.weight, 0, embed_size**-0.5)  # for logits of about 1
+        # 1, torch's own, makes the first logits large; with 0.3 it learned fastest (of 0.125 to 1).
+        nn.init.normal_(self.embedding.weight, 0, 0.3)
         self.dropout = nn.Dropout(dropout)
         self.rnn = _gru(embed_size, hidden_size, num_layers, dropout)
         self.readout = nn.Linear(hidden_size, embed_size)
