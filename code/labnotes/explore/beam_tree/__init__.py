@@ -18,7 +18,7 @@ from labnotes.sequence.search import Hypothesis, beam_search, gnmt_penalty, powe
 HERE = Path(__file__).parent
 WIDEST, STRONGEST, NOTCH = 5, 2.0, 0.25  # of the width; of the exponent, and its smallest change
 RULES = {"power": power_penalty, "gnmt": gnmt_penalty}
-COLUMN, ROW = 68, 36  # where a beginning is drawn: by its place in the beam, and by its length
+COLUMN, ROW = 68, 43  # where a beginning is drawn: by its place in the beam, and by its length
 
 
 def read_tree(
@@ -171,10 +171,11 @@ class BeamTreeExplorer(Explorer):
                 px = COLUMN * (origin if n else (self.width - 1) / 2) + COLUMN / 2
                 on = h.tokens == best[: len(h.tokens)]
                 ink = f'stroke="{BLUE if on else GREY}" stroke-width="{3 if on else 1.2}"'
+                ink += ' stroke-dasharray="2 4"' if stays else ""
                 parts.append(f'<path d="M{px:g} {y - ROW + 16:g}L{x:g} {y - 14:g}" {ink}/>')
-                token = "·" if stays else tree["tokens"][h.tokens[-1]].strip()
-                parts.append(f'<text x="{x:g}" y="{y:g}">{escape(token)}</text>')
                 if not stays:
+                    token = tree["tokens"][h.tokens[-1]].strip()
+                    parts.append(f'<text x="{x:g}" y="{y:g}">{escape(token)}</text>')
                     parts.append(
                         f'<text x="{x:g}" y="{y + 13:g}" font-size="10">{h.score:.2f}</text>'
                     )

@@ -36,7 +36,7 @@ export function words({ tokens: names, end }, { tokens }) {
 export function told(tree, lines, { width, rule, alpha }, node) {
   const score = (h) => {
     const n = h.tokens.length, by = divisor(rule, alpha, n);
-    const share = alpha ? `, divided by ${by.toFixed(2)} for ${n} tokens: ${(h.score / by).toFixed(2)}` : "";
+    const share = alpha ? `, divided by ${by.toFixed(2)} for ${n} token${n > 1 ? "s" : ""}: ${(h.score / by).toFixed(2)}` : "";
     return `log-probability ${h.score.toFixed(2)}${share}`;
   };
   if (node) {
@@ -50,7 +50,7 @@ export function told(tree, lines, { width, rule, alpha }, node) {
   return `${width === 1 ? "Greedy search" : `A beam of ${width}`} finds “${words(tree, last[0])}”: ${score(last[0])}.${other}`;
 }
 
-const COLUMN = 68, ROW = 36, TOP = 26, RULES = { power: "length ^ exponent", gnmt: "((5 + length) / 6) ^ exponent" };
+const COLUMN = 68, ROW = 43, TOP = 26, RULES = { power: "length ^ exponent", gnmt: "((5 + length) / 6) ^ exponent" };
 
 function render({ model, el }) {
   const id = `btx-${Math.random().toString(36).slice(2)}`;
