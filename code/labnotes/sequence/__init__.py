@@ -6,4 +6,5 @@ __all__ = lazy(__name__, {
     "ngram": ["NGram"],
     "recurrent": ["GRU", "LSTM", "RNN", "gru_step", "lstm_step", "rnn_step"],
     "search": ["Hypothesis", "beam_search", "viterbi"],
+    "tagging": ["Tagger", "reverse_padded", "word_features"],
 })  # fmt: skip
