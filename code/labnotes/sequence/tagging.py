@@ -92,7 +92,7 @@ class Tagger(nn.Module):
 
     References
     ----------
-    Schuster and Paliwal (1997), section III; Huang, Xu and Yu (2015), section 2.2, for tagging.
+    Schuster and Paliwal (1997), section II; Huang, Xu and Yu (2015), section 2.2, for tagging.
 
     Examples
     --------
