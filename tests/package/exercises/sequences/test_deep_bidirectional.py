@@ -51,4 +51,4 @@ WRONG = {
         "nothing": lambda o, n: None,
     },
 }
-Answers = answers("deep_bidirectional", RIGHT, WRONG)
+TestDeepBidirectional = answers("deep_bidirectional", RIGHT, WRONG)
