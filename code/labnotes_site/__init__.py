@@ -17,6 +17,7 @@ from . import (
     around,
     assets,
     badges,
+    bitmaps,
     cells,
     downloads,
     exercises,
@@ -120,7 +121,7 @@ def _add_assets(app: Sphinx) -> None:
     app.connect("html-page-context", around.told, priority=893)
     app.connect("html-page-context", figures.sized, priority=895)
     app.connect("build-finished", figures.ink)
-    app.connect("build-finished", figures.compress)
+    app.connect("build-finished", bitmaps.finish)
     app.connect("html-page-context", assets.tidy, priority=900)
     app.connect("build-finished", assets.shrink)
 

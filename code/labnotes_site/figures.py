@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import posixpath
 import re
+from base64 import b64decode, b64encode
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 from sphinx.application import Sphinx
+
+from labnotes_site import bitmaps
 
 IMAGE = re.compile(r"<img\b[^>]*>")
 SOURCE = re.compile(r'\bsrc="([^"]+)"')
@@ -43,10 +46,7 @@ WORDS = {
     "#8a8f98": "#6b7077",  # grey
 }
 WORD = re.compile(r'(?<=<g style="fill: )#\w{6}(?=" transform="translate\([^"]*scale\()')
-#: Photographs are not made brighter, so the letters beside them serve on white and on black.
-BESIDE_PHOTO = (0x71, 0x76, 0x7E)
-#: A larger picture is written with 256 colours, which nobody sees at twice a screen's pixels.
-HEAVY = 50_000  # bytes
+PHOTOGRAPH = re.compile(r'"data:image/png;base64,([^"]*)"')
 
 
 def sized(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
@@ -103,23 +103,16 @@ def size(file: Path) -> tuple[float, float, float | None]:
 
 
 def ink(app: Sphinx, exception: Exception | None) -> None:
-    """At the build's end: figures get colours that are legible on the page."""
+    """At the build's end: drawings get colours that are legible on the page."""
     if exception or app.builder.format != "html":
         return
     for file in Path(app.outdir, "_images").glob("*.svg"):
-        drawing = file.read_text("utf8")
-        if (inked := legible(drawing)) != drawing:
-            file.write_text(inked, "utf8")
-    old = np.array([int(INK[i : i + 2], 16) for i in (1, 3, 5)])
-    for file in Path(app.outdir, "_images").glob("*.png"):
-        with Image.open(file) as image:
-            if image.mode != "RGBA":
-                continue  # a photograph, which has no clear ground, or one with few colours
-            pixels = np.array(image)
-        letters = (pixels[..., :3] == old).all(-1)
-        if letters.any():
-            pixels[letters, :3] = BESIDE_PHOTO
-            Image.fromarray(pixels).save(file, optimize=True)
+        before = file.read_text("utf8")
+        after = legible(before)
+        if len(after) > bitmaps.HEAVY:
+            after = PHOTOGRAPH.sub(_lighter, after)
+        if after != before:
+            file.write_text(after, "utf8")
 
 
 def legible(drawing: str) -> str:
@@ -134,17 +127,12 @@ def legible(drawing: str) -> str:
     return FAINT.sub(lambda match: DARKER[match[0].lower()], drawing)
 
 
-def compress(app: Sphinx, exception: Exception | None) -> None:
-    """At the build's end: heavy pictures become a fifth of their size."""
-    if exception or app.builder.format != "html":
-        return
-    for file in Path(app.outdir, "_images").glob("*.png"):
-        if file.stat().st_size > HEAVY:
-            with Image.open(file) as image:
-                letters = (np.array(image.convert("RGB")) == BESIDE_PHOTO).all(-1)
-                few = image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
-            if letters.any():  # letters keep their very colour
-                colours = np.array(few.getpalette("RGBA")).reshape(-1, 4)
-                colours[np.unique(np.array(few)[letters]), :3] = BESIDE_PHOTO
-                few.putpalette(colours.ravel().tolist(), "RGBA")
-            few.save(file, optimize=True)
+def _lighter(match: re.Match) -> str:
+    """A photograph inside a drawing, told anew in a format made for photographs."""
+    with Image.open(BytesIO(b64decode(match[1]))) as image:
+        picture = image.convert("RGBA")
+    if bitmaps.has_clear_ground(picture) or len(match[1]) < bitmaps.HEAVY / 10:
+        return match[0]  # a mask or a few coloured cells, whose edges are to stay sharp
+    packed = BytesIO()
+    bitmaps.write_photograph(picture, packed)
+    return f'"data:image/avif;base64,{b64encode(packed.getvalue()).decode()}"'

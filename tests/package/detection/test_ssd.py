@@ -23,17 +23,7 @@ from labnotes.detection.ssd import (
     squeezenet_stages,
 )
 
-
-def pictures(n: int = 4, size: int = 64, classes: int = 3, seed: int = 0):
-    """Noise with random boxes; the first picture is empty."""
-    draw = torch.Generator().manual_seed(seed)
-    targets = []
-    for i in range(n):
-        corner = torch.rand(i, 2, generator=draw) * size / 2
-        sides = torch.rand(i, 2, generator=draw) * size / 3 + 8
-        labels = torch.randint(classes, (i,), generator=draw)
-        targets.append({"boxes": torch.cat([corner, corner + sides], 1), "labels": labels})
-    return torch.rand(n, 3, size, size, generator=draw), targets
+from .scenes import pictures
 
 
 def network(negatives: str = "hard", bold: float = 20.0) -> TinySSD:
