@@ -126,6 +126,8 @@ PAPERS = [
     *((layer, {"num_layers": 1, "bidirectional": False, "batch_first": False})
       for layer in (sequence.RNN, sequence.GRU, sequence.LSTM)),
     (sequence.beam_search, {"end": None}),
+    (sequence.NGram, {"smoothing": "kneser-ney", "k": 1.0, "discount": None}),
+    (sequence.sampling_distribution, {"temperature": 1.0, "top_k": None, "top_p": None}),
     (text.pad, {"value": 0}),  # as torch pads
     (text.random_windows, {"generator": None}),
     (text.Vocabulary, {"min_freq": 1, "reserved": ("<unk>",)}),
