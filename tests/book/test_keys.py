@@ -115,6 +115,7 @@ NETWORKS = {
     "chapters/convnets/batchnorm": set(),
     "chapters/sequences/text": set(),
     "chapters/sequences/encoder-decoder": set(),
+    "chapters/sequences/deep-bidirectional": set(),
     "chapters/sequences/bleu": set(),
     "chapters/attention/scoring": set(),
 }

@@ -13,4 +13,5 @@ __all__ = lazy(__name__, {
     "search": ["Hypothesis", "batched_beam_search", "beam_search", "exhaustive", "gnmt_penalty",
                "greedy", "power_penalty", "viterbi"],
     "seq2seq": ["Decoder", "Encoder", "Seq2Seq", "masked_cross_entropy"],
+    "tagging": ["Tagger", "reverse_padded", "word_features"],
 })  # fmt: skip
