@@ -9,7 +9,6 @@ __all__ = lazy(__name__, {
     "ngram": ["NGram"],
     "recurrent": ["GRU", "LSTM", "RNN", "gru_step", "lstm_step", "rnn_step"],
     "sampling": ["sampling_distribution"],
-    "search": ["Hypothesis", "beam_search", "viterbi"],
     "search": ["Hypothesis", "batched_beam_search", "beam_search", "exhaustive", "gnmt_penalty",
                "greedy", "power_penalty", "viterbi"],
     "seq2seq": ["Decoder", "Encoder", "Seq2Seq", "masked_cross_entropy"],
