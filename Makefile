@@ -53,6 +53,9 @@ bench: .venv/.ready
 	$(PY) benchmarks/optimizers_against_d2l.py --save
 	$(PY) benchmarks/detection_against_d2l.py --save
 	$(PY) benchmarks/text_against_d2l.py --save
+	$(PY) benchmarks/rnn_against_d2l.py --save
+	$(PY) benchmarks/seq2seq_against_d2l.py --save
+	$(PY) benchmarks/beam_search.py --save
 	$(PY) benchmarks/loop_overhead.py
 
 # Small faults in the taught code: which of them would no test notice? Half an hour; not part of CI.

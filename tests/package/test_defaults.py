@@ -130,6 +130,10 @@ PAPERS = [
     (sequence.beam_search, {"end": None}),
     (sequence.NGram, {"smoothing": "kneser-ney", "k": 1.0, "discount": None}),
     (sequence.sampling_distribution, {"temperature": 1.0, "top_k": None, "top_p": None}),
+    (sequence.beam_search, {"end": None, "length_penalty": None}),
+    (sequence.exhaustive, {"end": None, "length_penalty": None}),
+    (sequence.greedy, {"end": None}),
+    (sequence.batched_beam_search, {"length_penalty": None, "select": None}),
     (text.pad, {"value": 0}),  # as torch pads
     (text.random_windows, {"generator": None}),
     (text.Vocabulary, {"min_freq": 1, "reserved": ("<unk>",)}),

@@ -18,7 +18,7 @@ from .node import imported
 run_js = partial(imported, Path(module.__file__).with_name("next_word.js"))
 #: A Markov chain of letters, so that contexts come again; and a few words that come once.
 draw = random.Random(0)
-TEXT = "it was the time of the machine . the time was late , and the machine was there . ".split()
+TEXT = "prologue it was the time of the machine . the time was late , and the machine was there . ".split()
 for _ in range(900):
     TEXT.append(draw.choice({"the": "machine time".split(), "was": "late there the".split()}.get(
         TEXT[-1], "the was it , . and of time machine lamp".split())))  # fmt: skip

@@ -41,6 +41,10 @@ def test_the_nucleus_is_the_smallest_set_that_holds_the_share():
         assert sampling_distribution(p, top_p=share).tolist() == pytest.approx(expected)
 
 
+def test_a_share_that_is_reached_exactly_is_enough():
+    assert sampling_distribution(torch.tensor([0.25, 0.5, 0.25]), top_p=0.5).tolist() == [0, 1, 0]
+
+
 def test_of_equally_likely_tokens_exactly_k_stay():
     assert sampling_distribution(torch.full((4,), 0.25), top_k=2).tolist() == [0.5, 0.5, 0, 0]
 

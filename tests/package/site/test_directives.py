@@ -372,6 +372,18 @@ def test_weights_of_an_explorers_networks_lie_beside_its_page_once(tmp_path):
     assert done.stdout.strip() == packed
 
 
+def test_a_page_is_written_with_places_where_its_widget_had_weights(tmp_path):
+    traits = {"weights": ["AAE8AA=="], "places": [""]}
+    script = SimpleNamespace(
+        attributes={"type": explorers.STATE, "body": widget_state(a=("AnyModel", traits))}
+    )
+    context = {"script_files": [script], "body": "<p>text</p>"}
+    explorers.refresh(SimpleNamespace(outdir=tmp_path), "chapters/page", "", context, None)
+    assert "AAE8AA" not in script.attributes["body"] and context["body"] == "<p>text</p>"
+    (place,) = json.loads(script.attributes["body"])["state"]["a"]["state"]["places"]
+    assert (tmp_path / "chapters" / place).resolve().is_file()
+
+
 def test_widgets_that_would_need_a_kernel_are_found():
     state = widget_state(a=("IntSliderModel", {}), b=("AnyModel", {}), c=("LayoutModel", {}))
     assert explorers.foreign_models(state) == ["IntSliderModel"]
