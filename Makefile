@@ -52,6 +52,9 @@ bench: .venv/.ready
 	$(PY) benchmarks/foundations_against_d2l.py --save
 	$(PY) benchmarks/optimizers_against_d2l.py --save
 	$(PY) benchmarks/detection_against_d2l.py --save
+	$(PY) benchmarks/text_against_d2l.py --save
+	$(PY) benchmarks/rnn_against_d2l.py --save
+	$(PY) benchmarks/seq2seq_against_d2l.py --save
 	$(PY) benchmarks/beam_search.py --save
 	$(PY) benchmarks/loop_overhead.py
 

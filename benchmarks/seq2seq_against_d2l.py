@@ -57,7 +57,8 @@ def step(model, batch):
 
 def one_run(side: str, seed: int) -> dict:
     torch.manual_seed(seed)
-    clock, data = Clock(), Data(BATCH, num_train=PAIRS, num_val=BATCH)
+    data = Data(BATCH, num_train=PAIRS, num_val=BATCH)
+    clock = Clock()
     sizes, pad = (len(data.src_vocab), len(data.tgt_vocab)), data.tgt_vocab["<pad>"]
     model = Model(
         d2l.Seq2SeqEncoder(sizes[0], 256, 256, 2, 0.2), Decoder(sizes[1], 256, 2, 0.2), pad, 0.005

@@ -8,11 +8,13 @@ only, so a page with any other widget breaks the build.
 from __future__ import annotations
 
 import base64
+import hashlib
 import inspect
 import json
 import re
 from html import escape
 from importlib import import_module
+from pathlib import Path
 
 from docutils import nodes
 from ipywidgets.embed import embed_data
@@ -21,12 +23,15 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from labnotes.files import replacing
+
 from .figures import legible
 
 LOG = logging.getLogger(__name__)
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 LOADER = "labnotes/loader.js"
+WEIGHTS = "_static/labnotes/weights"
 KNOWN = {"AnyModel", "LayoutModel"}
 PLACE = re.compile(
     rf'<div class="ln-explorer docutils container">\s*<script type="{re.escape(VIEW)}">(.*?)</script>'
@@ -117,6 +122,31 @@ def current(state: str) -> str:
     return json.dumps(page, ensure_ascii=False).replace("<", r"\u003c")
 
 
+def beside(state: str, out: Path, pagename: str) -> str:
+    """A page's widget state, the weights of its explorers' networks in files of their own.
+
+    An explorer with the traits ``weights`` (texts in base64) and ``places`` loads them when the
+    reader asks for it. They are scripts: a browser also loads these where the site is a folder on
+    the reader's disk, from which a page may fetch nothing. Each is named after its content.
+    """
+    page = json.loads(state)
+    for model in page["state"].values():
+        traits = model["state"]
+        if not {"weights", "places"} <= traits.keys():
+            continue
+        for i, packed in enumerate(traits["weights"]):
+            if not packed:
+                continue
+            name = hashlib.sha256(packed.encode()).hexdigest()[:16] + ".js"
+            file = out / WEIGHTS / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(file) as new:
+                new.write(f'(globalThis.labnotesWeights ??= {{}})["{name}"] = "{packed}";'.encode())
+            traits["places"][i] = f"{'../' * pagename.count('/')}{WEIGHTS}/{name}"
+            traits["weights"][i] = ""
+    return json.dumps(page)
+
+
 def foreign_models(state: str) -> list[str]:
     """The kinds of widget in `state` that the loader cannot mount."""
     models = json.loads(state)["state"].values()
@@ -135,7 +165,8 @@ def refresh(app: Sphinx, pagename: str, templatename: str, context: dict, doctre
                 ", ".join(foreign),
                 location=pagename,
             )
-        attributes["body"] = current(attributes["body"])
+        apart = beside(attributes["body"], Path(app.outdir), pagename)
+        attributes["body"] = current(apart)
         context["body"] = named(context["body"], attributes["body"])
 
 

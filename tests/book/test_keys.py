@@ -113,7 +113,9 @@ NETWORKS = {
     "chapters/convnets/densenet": {"densenet", "resnet", "cost"},
     "chapters/convnets/pooling": {"pooling", "lenet", "resnet", "vgg", "cost"},
     "chapters/convnets/batchnorm": set(),
+    "chapters/sequences/text": set(),
     "chapters/sequences/encoder-decoder": set(),
+    "chapters/sequences/deep-bidirectional": set(),
     "chapters/sequences/bleu": set(),
     "chapters/attention/scoring": set(),
 }

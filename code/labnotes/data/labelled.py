@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from labnotes.data import catalog, provenance
+from labnotes.data.catalog import DatasetUnavailable
+from labnotes.data.made.names import tagged_sentences
 from labnotes.data.provenance import Provenance
 
 SENTIMENTS = ("negative", "positive")
@@ -109,24 +111,56 @@ def snli() -> LabelledText:
     return LabelledText(train, valid, test, RELATIONS, origin)
 
 
-def wnut17() -> LabelledText:
+def wnut17(fallback: bool = False) -> LabelledText:
     """Tagged sentences of the web: (tokens, tags), two lists of str of the same length.
 
     The tags mark new and rare names, as IOB2: ``B-person`` begins a name of a person, ``I-person``
     goes on with it, ``O`` is outside. The classes are the 13 tags, ``O`` first.
 
+    Parameters
+    ----------
+    fallback
+        If the data are not to be had, give generated sentences with names of three kinds instead
+        (7 tags). The provenance then says so.
+
     Raises
     ------
     DatasetUnavailable
-        If the data are not to be had.
+        If the data are not to be had and `fallback` is false.
     """
-    found = catalog.fetch("wnut17")
+    try:
+        found = catalog.fetch("wnut17")
+    except DatasetUnavailable:
+        if not fallback:
+            raise
+        return _generated_names(catalog.entry("wnut17"))
     names = ("wnut17train.conll", "emerging.dev.conll", "emerging.test.annotated")
     train, valid, test = (_tagged(found.paths[name]) for name in names)
-    used = {tag for part in (train, valid, test) for _, tags in part for tag in tags} - {"O"}
-    classes = ("O", *sorted(used, key=lambda tag: (tag[2:], tag)))  # B- and I- of a type together
     origin = provenance.of(catalog.entry("wnut17"), found.source)
-    return LabelledText(train, valid, test, classes, origin)
+    return LabelledText(train, valid, test, _tags(train + valid + test), origin)
+
+
+def _tags(sentences: list[tuple]) -> tuple[str, ...]:
+    used = {tag for _, tags in sentences for tag in tags} - {"O"}
+    return ("O", *sorted(used, key=lambda tag: (tag[2:], tag)))  # B- and I- of a type together
+
+
+def _generated_names(wanted: catalog.Dataset) -> LabelledText:
+    train, valid, test = (tagged_sentences(n, seed) for seed, n in enumerate((1500, 300, 500)))
+    origin = Provenance(
+        name="generated",
+        title="Sentences with invented names",
+        source="bundled",
+        licence="MIT, as the code that draws them",
+        citation="Drawn by labnotes",
+        stand_in=True,
+        note=provenance.missing(
+            wanted,
+            "Names are invented, and one word before or after each tells its kind; scores say "
+            "nothing about real sentences.",
+        ),
+    )
+    return LabelledText(train, valid, test, _tags(train + valid + test), origin)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from labnotes.checks import check_positive
 from labnotes.metrics.language import perplexity
@@ -14,7 +14,7 @@ Token = Hashable
 Gram = tuple[Token, ...]
 
 
-@dataclass
+@dataclass(slots=True)
 class Followers:
     """What is known of all that was seen after one context.
 
@@ -22,12 +22,12 @@ class Followers:
     ----------
     total
         The sum of the counts.
-    kinds
-        How many tokens were seen once, twice, and at least three times.
+    freed
+        What the counts give up for tokens never seen here: the sum of their discounts.
     """
 
     total: int = 0
-    kinds: list[int] = field(default_factory=lambda: [0, 0, 0])
+    freed: float = 0.0
 
 
 class NGram:
@@ -92,15 +92,13 @@ class NGram:
         tokens = list(tokens)
         _check_text(tokens, self.order)
         self.vocabulary = sorted(set(tokens), key=lambda t: (str(type(t)), t))
-        whole = {n: Counter(_grams(tokens, n)) for n in range(1, self.order + 1)}
         if self.smoothing == "kneser-ney":
-            # How many different tokens were seen before each shorter n-gram.
-            for n in range(1, self.order):
-                whole[n] = Counter(gram[1:] for gram in whole[n + 1] if len(gram) == n + 1)
-                _keep_the_beginning(whole[n], tokens[:n])
+            whole = _continuations(tokens, self.order)
+        else:
+            whole = {n: Counter(_grams(tokens, n)) for n in range(1, self.order + 1)}
         self._counts = whole
-        self._after = {n: _followers(counts) for n, counts in whole.items()}
         self._discounts = {n: self._discounts_of(counts) for n, counts in whole.items()}
+        self._after = {n: _followers(counts, self._discounts[n]) for n, counts in whole.items()}
         return self
 
     def probability(self, token: Token, context: Sequence[Token] = ()) -> float:
@@ -159,14 +157,14 @@ class NGram:
             discounts = self._discounts[length]
             count = self._counts[length][(*before, token)]
             kept = count - discounts[min(count, 3) - 1] if count else 0.0
-            freed = sum(d * kinds for d, kinds in zip(discounts, after.kinds, strict=True))
-            chance = (kept + freed * chance) / after.total
+            chance = (kept + after.freed * chance) / after.total
         return chance
 
     def _discounts_of(self, counts: Counter) -> list[float]:
         if self.discount is not None:
             return [self.discount] * 3
-        n1, n2, n3, n4 = (sum(1 for c in counts.values() if c == n) for n in (1, 2, 3, 4))
+        times = Counter(counts.values())  # how many n-grams were seen once, twice, ...
+        n1, n2, n3, n4 = (times[n] for n in (1, 2, 3, 4))
         if not (n1 and n2 and n3 and n4):  # too little to estimate from
             return [0.5, 0.75, 0.75]
         y = n1 / (n1 + 2 * n2)
@@ -178,17 +176,22 @@ def _grams(tokens: list[Token], n: int):
     return zip(*(tokens[i:] for i in range(n)), strict=False)
 
 
-def _keep_the_beginning(counts: Counter, beginning: list[Token]) -> None:
-    """Nothing stands before the first n-gram of a text: count it as once, if nowhere else seen."""
-    counts[tuple(beginning)] = max(counts[tuple(beginning)], 1)
+def _continuations(tokens: list[Token], order: int) -> dict[int, Counter]:
+    """How often each n-gram of the order was seen; each shorter one, after how many tokens."""
+    whole = {order: Counter(_grams(tokens, order))}
+    for n in range(order - 1, 0, -1):
+        whole[n] = Counter(gram[1:] for gram in whole[n + 1])
+        # Nothing stands before the first n-gram of a text: if seen nowhere else, it counts as once.
+        whole[n].setdefault(tuple(tokens[:n]), 1)
+    return whole
 
 
-def _followers(counts: Counter) -> dict[Gram, Followers]:
+def _followers(counts: Counter, discounts: list[float]) -> dict[Gram, Followers]:
     found: dict[Gram, Followers] = defaultdict(Followers)
     for gram, count in counts.items():
         after = found[gram[:-1]]
         after.total += count
-        after.kinds[min(count, 3) - 1] += 1
+        after.freed += discounts[min(count, 3) - 1]
     return dict(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import gzip
 import io
 import json
@@ -17,6 +18,7 @@ import torch
 
 from labnotes import data
 from labnotes.data import DatasetUnavailable, catalog, labelled, vectors
+from labnotes.data.made import names
 from labnotes.data.tables import read_table
 
 LOADERS = [
@@ -340,3 +342,33 @@ def test_the_archive_of_d2l_holds_vectors_too(tmp_path):
     (tmp_path / "glove.6B.50d.zip").write_bytes(io.BytesIO(b"no archive").read())
     with pytest.raises(ValueError, match="get it again"):
         vectors._content(tmp_path / "glove.6B.50d.zip")
+
+
+def test_without_wnut_names_are_generated_and_one_cue_tells_the_kind_of_each(tmp_path, monkeypatch):
+    monkeypatch.setenv("LABNOTES_DATA", str(tmp_path / "none"))
+    monkeypatch.setenv("LABNOTES_CACHE", str(tmp_path / "cache"))
+    found = data.wnut17(fallback=True)
+    assert found.provenance.stand_in and len(found.classes) == 7 and found.classes[0] == "O"
+    kinds = {cue: kind for kind, cues in names.CUES.items() for cue in cues}
+    seen, sides, far = [], Counter(), Counter()
+    for part in (found.train, found.valid, found.test):
+        inside = set()
+        for tokens, tags in part:
+            (start,) = (i for i, tag in enumerate(tags) if tag.startswith("B-"))
+            stop = start + 1 + sum(tag.startswith("I-") for tag in tags)
+            (cue,) = (i for i, token in enumerate(tokens) if token in kinds)
+            assert {tag[2:] for tag in tags[start:stop]} == {kinds[tokens[cue]]}
+            assert set(tags[:start] + tags[stop:]) <= {"O"} and len(tokens) == len(tags)
+            sides[cue < start] += 1
+            far[start - cue if cue < start else cue - stop + 1] += 1
+            inside.update(tokens[start:stop])
+        seen.append(inside)
+    assert set(far) == {1, 2, 3, 4, 5} and 0.45 < sides[True] / sides.total() < 0.55
+    # A name of the training part does not help with the test part.
+    assert len(seen[2] & seen[0]) < len(seen[2]) / 10
+    with pytest.raises(ValueError, match="count is 0"):
+        names.tagged_sentences(0)
+
+
+def test_the_examples_in_the_docstrings_of_generated_names_run():
+    assert doctest.testmod(names).failed == 0

@@ -58,8 +58,10 @@ def test_kneser_ney_is_nltks_down_to_the_uniform_distribution(order, discount):
     assert checked > 10
 
 
-def test_modified_kneser_ney_is_the_recursion_of_the_paper():
+@pytest.mark.parametrize("beginning", ["", "QR"])  # seen nowhere else, nothing stands before it
+def test_modified_kneser_ney_is_the_recursion_of_the_paper(beginning):
     order, text = 3, random.Random(5).choices("thecaso ", weights=[8, 7, 6, 4, 3, 2, 1, 1], k=600)
+    text = [*beginning, *text]
     ours = NGram(order).fit(text)
 
     @lru_cache(None)
@@ -91,7 +93,17 @@ def test_modified_kneser_ney_is_the_recursion_of_the_paper():
         own = after.get(word, 0)
         return (own - discounts(n)[min(own, 3)]) / total + freed / total * shorter
 
-    for context in [("t", "h"), ("h", "e"), ("e", " "), ("x", "y"), ("x", "e"), ("a",), ()]:
+    for context in [
+        ("t", "h"),
+        ("h", "e"),
+        ("e", " "),
+        ("x", "y"),
+        ("x", "e"),
+        ("Q", "R"),
+        ("a",),
+        ("Q",),
+        (),
+    ]:
         for word in [*set(text), "?"]:
             expected = chance(word, context)
             assert ours.probability(word, context) == pytest.approx(expected, rel=1e-12)

@@ -86,6 +86,14 @@ def test_dropout_acts_in_training_alone():
     assert model.encoder.rnn.dropout == 0.5 and small(1, 0.5).encoder.rnn.dropout == 0
 
 
+def test_embeddings_and_what_the_logits_are_read_from_are_dropped():
+    model, seen = small(dropout=0.5), []
+    for part in (model.encoder, model.decoder):
+        part.dropout.register_forward_hook(lambda _, inputs, output: seen.append(output.shape[-1]))
+    model(SOURCE, LENGTHS, WRITTEN)
+    assert seen == [5, 5, 6]  # two embeddings, and the decoder's states
+
+
 def test_the_loss_and_its_gradient_are_torchs_with_ignored_padding():
     torch.manual_seed(1)
     logits = torch.randn(5, 7, 9, dtype=torch.float64, requires_grad=True)

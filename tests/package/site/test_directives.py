@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import tomllib
 from io import StringIO
 from pathlib import Path
@@ -353,6 +354,34 @@ def test_the_place_of_an_explorer_is_named_after_it():
     assert explorers.named(place, state) == place.replace(
         "ln-explorer ", "ln-explorer ln-explorer-feature-maps "
     )
+
+
+def test_weights_of_an_explorers_networks_lie_beside_its_page_once(tmp_path):
+    packed = "AAE8</AA=="
+    traits = {"weights": [packed, "", packed], "places": ["", "kept", ""], "titles": ["a"]}
+    state = widget_state(a=("AnyModel", traits), b=("AnyModel", {"weights": 3}))
+    found = json.loads(explorers.beside(state, tmp_path, "chapters/part/page"))["state"]
+    first, second, third = found["a"]["state"]["places"]
+    assert second == "kept" and first == third and first.startswith("../../_static/")
+    assert found["a"]["state"]["weights"] == ["", "", ""]
+    assert found["a"]["state"]["titles"] == ["a"] and found["b"]["state"] == {"weights": 3}
+    (file,) = (f for f in tmp_path.rglob("*") if f.is_file())
+    assert file == (tmp_path / "chapters" / "part" / first).resolve()
+    script = f"{file.read_text('utf8')} console.log(labnotesWeights[{json.dumps(file.name)}])"
+    done = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == packed
+
+
+def test_a_page_is_written_with_places_where_its_widget_had_weights(tmp_path):
+    traits = {"weights": ["AAE8AA=="], "places": [""]}
+    script = SimpleNamespace(
+        attributes={"type": explorers.STATE, "body": widget_state(a=("AnyModel", traits))}
+    )
+    context = {"script_files": [script], "body": "<p>text</p>"}
+    explorers.refresh(SimpleNamespace(outdir=tmp_path), "chapters/page", "", context, None)
+    assert "AAE8AA" not in script.attributes["body"] and context["body"] == "<p>text</p>"
+    (place,) = json.loads(script.attributes["body"])["state"]["a"]["state"]["places"]
+    assert (tmp_path / "chapters" / place).resolve().is_file()
 
 
 def test_widgets_that_would_need_a_kernel_are_found():

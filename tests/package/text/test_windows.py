@@ -99,7 +99,7 @@ def test_padding_is_torchs(rows, v):
         (lambda: sequential_windows(["a", "b"], 2, 1), "ids holds other things than whole"),
         (lambda: pad([]), "no sequence to pad"),
         (lambda: pad([[1], []]), "sequence 1 is empty"),
-        (lambda: pad([[1], [0.5]]), "sequence 1 has the shape (1,) and torch.float32"),
+        (lambda: pad([[1], [0.5]]), "sequence 1 has the shape (1,) and torch.float64"),
         (lambda: pad([3]), "sequence 0 has the shape ()"),
     ],
 )  # fmt: skip
