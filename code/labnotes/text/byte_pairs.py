@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import pairwise
 
@@ -77,6 +77,7 @@ class BytePairs:
             space or ``"</w>"`` in it), or a count is below 1.
         """
         check_positive(merges=merges)
+        _check_words(words)
         counts = _counted(words)
         cut = {word: [*word, END] for word in counts}
         age = {symbol: i for i, symbol in enumerate([*sorted(set("".join(counts))), END])}
@@ -146,13 +147,18 @@ def _joined(symbols: list[str], pair: tuple[str, str]) -> list[str]:
     return found
 
 
+def _check_words(words) -> None:
+    if not isinstance(words, Iterable):
+        raise ValueError(f"words are {words!r}: give strings, such as text.split()")
+    for word in words if isinstance(words, Sequence) else ():
+        if not isinstance(word, str):
+            raise ValueError(f"{word!r} is no word: give strings, such as text.split()")
+
+
 def _counted(words: Mapping[str, int] | Iterable[str]) -> Counter:
     if isinstance(words, str):
         raise ValueError(f"{words[:40]!r} is one string: give words, such as text.split()")
-    try:
-        counts = Counter(words)
-    except TypeError as error:  # a list of lists, or no list at all
-        raise ValueError(f"words are no strings in a row: give text.split() ({error})") from error
+    counts = Counter(words)
     for word, count in counts.items():
         if not isinstance(word, str) or word.split() != [word] or END in word:
             raise ValueError(f"{word!r} is no word: give strings without white space and {END!r}")
