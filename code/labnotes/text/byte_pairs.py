@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import pairwise
 
@@ -73,10 +73,11 @@ class BytePairs:
         Raises
         ------
         ValueError
-            If `merges` is below 1, there is no word, a word is not one (empty, with a space in it,
-            or with ``"</w>"``), or a count is below 1.
+            If `merges` is below 1, there is no word, a word is not one (empty, no string, with a
+            space or ``"</w>"`` in it), or a count is below 1.
         """
         check_positive(merges=merges)
+        _check_words(words)
         counts = _counted(words)
         cut = {word: [*word, END] for word in counts}
         age = {symbol: i for i, symbol in enumerate([*sorted(set("".join(counts))), END])}
@@ -144,6 +145,14 @@ def _joined(symbols: list[str], pair: tuple[str, str]) -> list[str]:
         else:
             found.append(symbol)
     return found
+
+
+def _check_words(words) -> None:
+    if not isinstance(words, Iterable):
+        raise ValueError(f"words are {words!r}: give strings, such as text.split()")
+    for word in words if isinstance(words, Sequence) else ():
+        if not isinstance(word, str):
+            raise ValueError(f"{word!r} is no word: give strings, such as text.split()")
 
 
 def _counted(words: Mapping[str, int] | Iterable[str]) -> Counter:
