@@ -5,6 +5,7 @@ import doctest
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from labnotes.sequence import Tagger, reverse_padded, tagging, word_features
@@ -26,6 +27,10 @@ def test_each_sequence_is_turned_round_as_python_turns_a_list_and_padding_stays(
     expected = [row[::-1] + [-1] * (4 - len(row)) for row in rows]
     lengths = torch.tensor([len(row) for row in rows])
     assert reverse_padded(padded, lengths).tolist() == expected
+    noise = torch.arange(12, 24).view(4, 3)  # padding that differs from place to place
+    assert (reverse_padded(noise, torch.tensor([1, 1, 2, 1])) == noise).tolist() == [
+        [True] * 3, [True] * 3, [False, False, True], [True] * 3
+    ]  # fmt: skip
     wide = torch.stack([padded, 10 * padded], -1)  # (batch, time, 2)
     assert reverse_padded(wide, lengths)[..., 1].tolist() == (10 * torch.tensor(expected)).tolist()
 
@@ -84,9 +89,56 @@ def test_a_logit_depends_on_the_words_of_its_side_alone(directions, sees):
     assert (inputs.grad.abs().sum(1) > 0).int().tolist() == sees
 
 
+def test_a_word_is_the_sum_of_its_features_and_a_tag_a_linear_function_of_its_states():
+    net = tagger(num_layers=2)
+    rows = sentences(3, 5)
+    padded, lengths = pad_sequence(rows, batch_first=True), torch.tensor([3, 5])
+    with torch.no_grad():
+        logits = net(padded, lengths)
+        for row, found in zip(rows, logits):
+            words = F.embedding_bag(row, net.embedding.weight, mode="sum")  # (time, embed)
+            expected = F.linear(net.gru(words)[0], net.output.weight, net.output.bias)
+            torch.testing.assert_close(found[: len(row)], expected)
+
+
+def test_logits_are_as_long_as_the_batch_although_no_sentence_is():
+    padded = pad_sequence(sentences(3, 7), batch_first=True)
+    with torch.no_grad():
+        assert tagger()(padded, torch.tensor([3, 5])).shape == (2, 7, 5)
+
+
+def test_features_begin_with_the_spread_that_the_source_states():
+    torch.manual_seed(0)
+    weight = Tagger(2000, 5, embed_size=32).embedding.weight
+    assert weight.std().item() == pytest.approx(0.3, rel=0.02)
+
+
 def test_dropout_and_layers_reach_the_network():
     net = tagger(num_layers=3, dropout=0.4)
     assert (net.gru.num_layers, net.gru.dropout, net.dropout.p) == (3, 0.4, 0.4)
+
+
+def test_a_tagger_reads_both_ways_in_one_layer_without_dropout_unless_told_otherwise():
+    gru = Tagger(20, 5).gru
+    expected = nn.GRU(32, 32, num_layers=1, bidirectional=True)
+    shapes = {name: p.shape for name, p in expected.named_parameters()}
+    assert {name: p.shape for name, p in gru.named_parameters()} == shapes
+    assert (gru.dropout, Tagger(20, 5).dropout.p) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("place", ["gru", "output"])
+def test_dropout_works_before_the_layers_and_after_them_while_it_trains_alone(place):
+    net = tagger(dropout=0.5)
+    inputs = []
+    hook = lambda _, given: inputs.append(given[0])  # noqa: E731
+    getattr(net, place).register_forward_pre_hook(hook)
+    padded, lengths = pad_sequence(sentences(50, 50), batch_first=True), torch.tensor([50, 50])
+    with torch.no_grad():
+        for mode in (False, True):
+            net.train(mode)(padded, lengths)
+    still, dropped = (getattr(given, "data", given) for given in inputs)  # packed or not
+    assert (still == 0).float().mean() == 0
+    assert (dropped == 0).float().mean().item() == pytest.approx(0.5, abs=0.08)
 
 
 @pytest.mark.parametrize(

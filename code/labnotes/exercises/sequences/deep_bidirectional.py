@@ -31,7 +31,8 @@ def reverse_padded(answer: Callable) -> Iterator[Case]:
             call=f"reverse_padded(inputs, torch.tensor({lengths})), inputs {tuple(padded.shape)}",
             got=answer(padded.clone(), torch.tensor(lengths)),
             expected=pad_sequence([r.flip(0) for r in rows], batch_first=True, padding_value=-1.0),
-            hint="each row has its own length, and only the time axis, 1, is turned round",
+            hint="each row has its own length, only the time axis, 1, is turned round, and the "
+            "padding stays as it is",
         )
 
 
