@@ -144,5 +144,17 @@ def test_what_cannot_be_is_refused():
         Decoder(4, 4, 4, dropout=1.0)
     with pytest.raises(ValueError, match="vocabulary"):
         masked_cross_entropy(torch.zeros(2, 3, 4), some, torch.tensor([1]))
+    logits, one = torch.zeros(1, 2, 4), torch.tensor([1])
+    for wrong in (torch.tensor([[1, 4]]), torch.tensor([[1, -100]])):
+        with pytest.raises(ValueError, match="from 0 to 3"):
+            masked_cross_entropy(logits, wrong, one)
+    with pytest.raises(ValueError, match="give integers"):
+        masked_cross_entropy(logits, torch.ones(1, 2), one)
+    with pytest.raises(ValueError, match="lengths are of list"):
+        masked_cross_entropy(logits, some, [1])
+    with pytest.raises(ValueError, match="source are of list"):
+        model.encoder([[1, 2]])
+    with pytest.raises(ValueError, match="give integers"):
+        model.encoder(some.bool())
     with pytest.raises(ValueError, match="from 0 to 2"):
         masked_cross_entropy(torch.zeros(1, 2, 4), some, torch.tensor([3]))
