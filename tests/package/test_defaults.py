@@ -127,7 +127,6 @@ PAPERS = [
       for layer in (sequence.RNN, sequence.GRU, sequence.LSTM)),
     # what is kept of a network that has learned must fit a page: half precision, 250 kB
     (sequence.CharLSTM, {"embed_size": 16, "hidden_size": 156, "dropout": 0.0, "weight_drop": 0.0}),
-    (sequence.beam_search, {"end": None}),
     (sequence.NGram, {"smoothing": "kneser-ney", "k": 1.0, "discount": None}),
     (sequence.sampling_distribution, {"temperature": 1.0, "top_k": None, "top_p": None}),
     (sequence.beam_search, {"end": None, "length_penalty": None}),

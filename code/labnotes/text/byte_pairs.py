@@ -73,8 +73,8 @@ class BytePairs:
         Raises
         ------
         ValueError
-            If `merges` is below 1, there is no word, a word is not one (empty, with a space in it,
-            or with ``"</w>"``), or a count is below 1.
+            If `merges` is below 1, there is no word, a word is not one (empty, no string, with a
+            space or ``"</w>"`` in it), or a count is below 1.
         """
         check_positive(merges=merges)
         counts = _counted(words)
@@ -149,7 +149,10 @@ def _joined(symbols: list[str], pair: tuple[str, str]) -> list[str]:
 def _counted(words: Mapping[str, int] | Iterable[str]) -> Counter:
     if isinstance(words, str):
         raise ValueError(f"{words[:40]!r} is one string: give words, such as text.split()")
-    counts = Counter(words)
+    try:
+        counts = Counter(words)
+    except TypeError as error:  # a list of lists, or no list at all
+        raise ValueError(f"words are no strings in a row: give text.split() ({error})") from error
     for word, count in counts.items():
         if not isinstance(word, str) or word.split() != [word] or END in word:
             raise ValueError(f"{word!r} is no word: give strings without white space and {END!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -147,7 +148,8 @@ def pad(sequences: Sequence[Sequence[int] | Tensor], value: int = 0) -> tuple[Te
     Raises
     ------
     ValueError
-        If there is no sequence, or one is empty or holds other things than whole numbers.
+        If there is no sequence, one is empty or holds other things than whole numbers, or `value`
+        is no whole number.
 
     Examples
     --------
@@ -155,6 +157,7 @@ def pad(sequences: Sequence[Sequence[int] | Tensor], value: int = 0) -> tuple[Te
     (tensor([[5, 6, 7],
             [8, 0, 0]]), tensor([3, 1]))
     """
+    _check_value(value)
     rows = [_whole_numbers(row, f"sequence {i}") for i, row in enumerate(sequences)]
     _check_filled(rows)
     lengths = torch.tensor([len(row) for row in rows])
@@ -190,6 +193,11 @@ def _whole_numbers(values, name: str) -> Tensor:
             )
         values = values.flatten()
     return values.long()
+
+
+def _check_value(value: int) -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool):  # torch would cut 0.5 to 0
+        raise ValueError(f"value is {value!r}: give the number of a token, such as that of '<pad>'")
 
 
 def _check_filled(rows: list[Tensor]) -> None:

@@ -114,6 +114,8 @@ def test_words_one_by_one_count_as_much_as_their_counts():
         ({"a": 1.5}, 5, "'a' is counted 1.5 times"),
         ([], 5, "no word to learn from"),
         (["a"], 0, "merges is 0"),
+        ([["the", "cat"]], 5, "words are no strings in a row"),
+        (5, 5, "words are no strings in a row"),
     ],
 )
 def test_what_nothing_can_be_learned_from_is_refused(words, merges, message):

@@ -100,6 +100,10 @@ def test_padding_is_torchs(rows, v):
         (lambda: pad([]), "no sequence to pad"),
         (lambda: pad([[1], []]), "sequence 1 is empty"),
         (lambda: pad([[1], [0.5]]), "sequence 1 has the shape (1,) and torch.float64"),
+        (lambda: pad([[True, False]]), "sequence 0 has the shape (2,) and torch.bool"),
+        (lambda: pad([[1]], value=0.5), "value is 0.5"),
+        (lambda: pad([[1]], value=float("nan")), "value is nan"),
+        (lambda: pad([[1]], value=None), "value is None"),
         (lambda: pad([3]), "sequence 0 has the shape ()"),
     ],
 )  # fmt: skip

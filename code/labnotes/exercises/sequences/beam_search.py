@@ -69,6 +69,21 @@ def best_path(answer: Callable) -> Iterator[Case]:
         hint="0.4 * 0.9 * 0.9 is more than 0.6 * 0.5 * 0.9: the best first token is not the most "
         "probable one",
     )
+    late = torch.tensor([[0.24, 0.24, 0.24, 0.24, 0.04]] * 4 + [[0.01, 0.01, 0.01, 0.01, 0.96]])
+    many = torch.tensor([[0.96, 0.01, 0.01, 0.01, 0.01]] + [[0.01, 0.96, 0.01, 0.01, 0.01]] * 4)
+    for what, first, move, hint in (
+        ("whose best first token is the rarest", [0.4, 0.3, 0.2, 0.06, 0.04], late,
+         "keep a beginning for every last token, however improbable, and not a few of the best"),
+        ("in which many paths meet", [0.3, 0.175, 0.175, 0.175, 0.175], many,
+         "of the paths that meet in a token keep the best one, and do not add them up"),
+    ):  # fmt: skip
+        start, move = torch.tensor(first).log(), move.log()
+        yield Case(
+            call=f"best_path(log_start, log_transition, 4) with 5 tokens, {what}",
+            got=answer(start.clone(), move.clone(), 4),
+            expected=_best_of_all(start, move, 4),
+            hint=hint,
+        )
     for vocabulary, length in ((2, 1), (3, 4), (4, 5), (5, 2)):
         start = _log_probabilities(1, vocabulary, vocabulary)[0]
         move = _log_probabilities(vocabulary, vocabulary, 20 + vocabulary)

@@ -48,12 +48,14 @@ def with_radius(answer: Callable) -> Iterator[Case]:
     draw = torch.Generator().manual_seed(0)
     shear = torch.tensor([[0.5, 8.0], [0.0, 0.25]], dtype=torch.float64)
     turn = torch.tensor([[0.0, -3.0], [3.0, 0.0]], dtype=torch.float64)
+    spiral = torch.tensor([[3.0, -4.0], [4.0, 3.0]], dtype=torch.float64)
     negative = torch.diag(torch.tensor([1.0, -4.0, 2.0], dtype=torch.float64))
     base = torch.randn(4, 4, generator=draw, dtype=torch.float64)
     mixed = base @ torch.diag(torch.tensor([3.0, 1.0, 0.5, -2.0]).double()) @ base.inverse()
     for name, w, known, hint in (
         ("a diagonal of 1, -4, 2", negative, 4.0, "it is the largest absolute value that counts"),
         ("a quarter turn times 3", turn, 3.0, "eigenvalues 3i and -3i: take .abs(), not .real"),
+        ("a turn and a stretch", spiral, 5.0, "eigenvalues 3 + 4i and 3 - 4i: .abs() gives 5"),
         ("a shear", shear, 0.5, "eigenvalues, not singular values: the norm is another number"),
         ("a 4x4 matrix with eigenvalues 3, 1, 0.5, -2", mixed, 3.0, "scale by radius / its own"),
     ):

@@ -38,6 +38,32 @@ def greedy_path(start, move, length):
     return found
 
 
+def narrow(width):
+    """A beam where the best beginning for each last token is needed."""
+
+    def find(start, move, length):
+        beam = [(start[t].item(), [t]) for t in range(len(start))]
+        for _ in range(length - 1):
+            beam = sorted(beam, reverse=True)[:width]
+            beam = [(s + move[p[-1], t].item(), [*p, t]) for s, p in beam for t in range(len(move))]
+        return max(beam)[1]
+
+    return find
+
+
+def summed(start, move, length):
+    """The forward algorithm's sums, with the ways back of Viterbi's."""
+    total, before = start, []
+    for _ in range(length - 1):
+        line = total[:, None] + move
+        total = line.logsumexp(0)
+        before.append(line.argmax(0))
+    found = [int(total.argmax())]
+    for came_from in reversed(before):
+        found.append(int(came_from[found[-1]]))
+    return found[::-1]
+
+
 def turned(answer):
     return lambda *a: (lambda s, b, t: (s, t, b))(*answer(*a))
 
@@ -64,6 +90,9 @@ TestCheckers = answers(
         },
         "best_path": {
             "greedy": greedy_path,
+            "a beam of two": narrow(2),
+            "a beam as wide as the vocabulary": narrow(5),
+            "sums in place of the best": summed,
             "backwards": lambda *a: path(*a)[::-1],
             "from column to row": lambda s, m, n: path(s, m.T, n),
             "the start is forgotten": lambda s, m, n: path(torch.zeros_like(s), m, n),

@@ -49,6 +49,9 @@ TestRnn = answers(
             "by the largest real part": lambda w, r: (
                 w * r / torch.linalg.eigvals(w).real.max().clamp(min=1e-3)
             ),
+            "by the larger of the two parts": lambda w, r: (
+                w * r / torch.view_as_real(torch.linalg.eigvals(w)).abs().max()
+            ),
             "by the first eigenvalue": lambda w, r: w * r / torch.linalg.eigvals(w)[0].abs(),
             "not divided by its own": lambda w, r: w * r,
             "complex": lambda w, r: scaled(w, r).to(torch.complex128),
