@@ -276,7 +276,8 @@ def _check_sizes(vocab_size, embed_size, hidden_size, num_layers, dropout) -> No
 
 
 def _check_tokens(tokens: Tensor, size: int, name: str) -> None:
-    if tokens.dim() != 2 or tokens.shape[1] == 0 or tokens.is_floating_point():
+    _check_tensor(tokens, name)
+    if tokens.dim() != 2 or tokens.shape[1] == 0 or tokens.dtype not in (torch.int64, torch.int32):
         raise ValueError(
             f"{name} are {tokens.dtype} of the shape {tuple(tokens.shape)}: give integers "
             "(batch, steps) with at least one step"
@@ -291,6 +292,7 @@ def _check_tokens(tokens: Tensor, size: int, name: str) -> None:
 
 
 def _check_lengths(lengths: Tensor, padded: Tensor, least: int) -> None:
+    _check_tensor(lengths, "lengths")
     rows, steps = padded.shape
     if lengths.shape != (rows,) or lengths.is_floating_point():
         raise ValueError(
@@ -304,10 +306,17 @@ def _check_lengths(lengths: Tensor, padded: Tensor, least: int) -> None:
         )
 
 
+def _check_tensor(given, name: str) -> None:
+    if not isinstance(given, Tensor):
+        raise ValueError(f"{name} are of {type(given).__name__}: give a tensor of integers")
+
+
 def _check_loss(logits: Tensor, targets: Tensor, lengths: Tensor) -> None:
     if logits.dim() != 3 or logits.shape[:2] != targets.shape:
         raise ValueError(
             f"logits have the shape {tuple(logits.shape)}, targets {tuple(targets.shape)}: give "
             "(batch, steps, vocabulary) and (batch, steps)"
         )
+    # -100, which torch would leave out, is no token either: it would be counted all the same.
+    _check_tokens(targets, logits.shape[2], "targets")
     _check_lengths(lengths, targets, least=0)

@@ -54,7 +54,7 @@ class Language:
     Raises
     ------
     ValueError
-        If there is no sentence with a word in it.
+        If `sentences` is not a list of strings, or has no word in it.
 
     Examples
     --------
@@ -64,6 +64,7 @@ class Language:
     """
 
     def __init__(self, sentences: Sequence[str], merges: int):
+        _check_texts(sentences)
         cut = [words_of(sentence) for sentence in sentences]
         _check_sentences(cut)
         self._inside = Counter(word for words in cut for word in words[1:])
@@ -132,7 +133,8 @@ class PairBatches:
     Raises
     ------
     ValueError
-        If the lists differ in length, or one is empty.
+        If the lists differ in length, a sentence is empty or does not end with ``END``, or the
+        longest target has over 97 numbers more than the shortest one.
     """
 
     def __init__(
@@ -176,6 +178,11 @@ def _padded(sequences: Sequence[Ids]) -> tuple[Tensor, Tensor]:
     return padded, torch.tensor([len(s) for s in sequences])
 
 
+def _check_texts(sentences: Sequence[str]) -> None:
+    if isinstance(sentences, str) or not all(isinstance(s, str) for s in sentences):
+        raise ValueError("give a list of strings, one for each sentence")
+
+
 def _check_sentences(cut: list[list[str]]) -> None:
     if not any(cut):
         raise ValueError("there is no sentence with a word in it: give strings, at least one")
@@ -189,3 +196,11 @@ def _check_pairs(sources: Sequence[Ids], targets: Sequence[Ids]) -> None:
         )
     if not all(map(len, sources)) or not all(map(len, targets)):
         raise ValueError("a sentence is empty: give at least the number of its end")
+    if any(sentence[-1] != END for both in (sources, targets) for sentence in both):
+        raise ValueError(f"a sentence does not end with END, {END}: nothing would teach it to stop")
+    sizes = [len(target) for target in targets]
+    if max(sizes) - min(sizes) > 97:  # the order of `_batches` has room for no more
+        raise ValueError(
+            f"targets have {min(sizes)} to {max(sizes)} numbers: leave long ones out, so that "
+            "they differ by 97 at most"
+        )

@@ -45,6 +45,17 @@ def test_without_lengths_all_tokens_count():
     assert not torch.allclose(encoder(SOURCE)[1], encoder(SOURCE, LENGTHS)[1])
 
 
+def test_outputs_are_as_long_as_the_batch_though_no_row_fills_it():
+    outputs, _ = small().encoder(SOURCE[1:], LENGTHS[1:])
+    assert outputs.shape == (2, 4, 6) and (outputs[:, 2:] == 0).all()
+
+
+def test_the_decoders_table_begins_with_a_standard_deviation_of_three_tenths():
+    torch.manual_seed(0)
+    table = Decoder(500, 100, 2).embedding.weight
+    assert table.std().item() == pytest.approx(0.3, rel=0.02)
+
+
 def test_the_decoder_is_a_gru_and_one_table_at_both_ends():
     decoder = small().decoder
     state = torch.randn(1, 3, 6)
@@ -144,5 +155,17 @@ def test_what_cannot_be_is_refused():
         Decoder(4, 4, 4, dropout=1.0)
     with pytest.raises(ValueError, match="vocabulary"):
         masked_cross_entropy(torch.zeros(2, 3, 4), some, torch.tensor([1]))
+    logits, one = torch.zeros(1, 2, 4), torch.tensor([1])
+    for wrong in (torch.tensor([[1, 4]]), torch.tensor([[1, -100]])):
+        with pytest.raises(ValueError, match="from 0 to 3"):
+            masked_cross_entropy(logits, wrong, one)
+    with pytest.raises(ValueError, match="give integers"):
+        masked_cross_entropy(logits, torch.ones(1, 2), one)
+    with pytest.raises(ValueError, match="lengths are of list"):
+        masked_cross_entropy(logits, some, [1])
+    with pytest.raises(ValueError, match="source are of list"):
+        model.encoder([[1, 2]])
+    with pytest.raises(ValueError, match="give integers"):
+        model.encoder(some.bool())
     with pytest.raises(ValueError, match="from 0 to 2"):
         masked_cross_entropy(torch.zeros(1, 2, 4), some, torch.tensor([3]))

@@ -95,6 +95,13 @@ def test_a_pass_has_every_pair_once_with_sources_of_one_length_in_a_batch():
     assert any(len(a[0]) != len(b[0]) or not a[0].equal(b[0]) for a, b in zip(*passes))
 
 
+def test_targets_as_different_as_is_allowed_leave_every_source_whole():
+    sources = [[5, END], [5, 6, END]] * 40
+    targets = [[4] * 97 + [END], [END]] * 40
+    batches = PairBatches(sources, targets, 8, torch.Generator().manual_seed(2))
+    assert all((source[:, -1] == END).all() for source, *_ in batches)
+
+
 def test_the_same_generator_gives_the_same_passes():
     one, two = (PairBatches(*pairs(), 7, torch.Generator().manual_seed(4)) for _ in range(2))
     for a, b in zip(one, two):
@@ -105,6 +112,14 @@ def test_what_cannot_be_is_refused():
     for sentences in ([], [""]):
         with pytest.raises(ValueError, match="no sentence"):
             Language(sentences, 5)
+    for texts in ("Tom left.", ["Tom left.", 3]):
+        with pytest.raises(ValueError, match="list of strings"):
+            Language(texts, 5)
+    for sides in ([[5]], [[END]]), ([[END]], [[5]]):
+        with pytest.raises(ValueError, match="end with END"):
+            PairBatches(*sides, 2)
+    with pytest.raises(ValueError, match="1 to 99 numbers"):
+        PairBatches([[END], [END]], [[END], [4] * 98 + [END]], 2)
     with pytest.raises(ValueError, match="merges"):
         Language(SENTENCES, 0)
     with pytest.raises(ValueError, match="1 sources and 2 targets"):
