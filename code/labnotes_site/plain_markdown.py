@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from pybtex.database import parse_file
@@ -49,13 +50,15 @@ class Book:
     bibliography: Path
     link: Callable[[str, str], str]  #: docname or label, and a title or "" -> Markdown link or text
     numbers: Mapping[str, str]  #: label -> "Fig. 17.2", "Exercise 17.1", "(17.3)", as on the site
-    _entries: dict = field(default_factory=dict)
 
     @property
     def entries(self) -> dict:
-        if not self._entries:
-            self._entries.update(parse_file(str(self.bibliography)).entries)
-        return self._entries
+        return _entries(self.bibliography, self.bibliography.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)  # the same for all chapters
+def _entries(bibliography: Path, changed: int) -> dict:
+    return parse_file(str(bibliography)).entries
 
 
 class Converter:
