@@ -2,12 +2,12 @@
 
 import ast
 import doctest
-import importlib
 import inspect
 import os
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -60,7 +60,7 @@ def test_importing_labnotes_alone_loads_neither_torch_nor_matplotlib():
 
 
 def test_no_module_of_the_package_loads_a_peer():
-    code = f"import importlib, sys\nfor m in {MODULES}: importlib.import_module(m)\nprint(*sys.modules)"
+    code = f"import importlib, sys\nfor m in {MODULES}: import_module(m)\nprint(*sys.modules)"
     loaded = {name.partition(".")[0] for name in run(code).split()}
     assert "torch" in loaded
     assert not loaded & PEERS
@@ -77,7 +77,7 @@ def test_no_function_of_the_package_imports_a_peer_either(file):
 def test_the_code_folder_is_no_package():
     """A package named code would hide the standard library's, which the debugger needs."""
     assert not (CODE / "__init__.py").exists()
-    assert Path(inspect.getfile(importlib.import_module("code"))).parent != CODE
+    assert Path(inspect.getfile(import_module("code"))).parent != CODE
 
 
 # ---- every public name is documented ----
@@ -92,7 +92,7 @@ def exported() -> set[str]:
     """The full names of what the subpackages re-export: the classes a reader meets."""
     found = set()
     for name in MODULES:
-        module = importlib.import_module(name)
+        module = import_module(name)
         things = {n: getattr(module, n) for n in getattr(module, "__all__", [])}
         found |= {f"{t.__module__}.{n}" for n, t in things.items() if inspect.isclass(t)}
     return found
@@ -118,7 +118,7 @@ def public(module: ModuleType):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_every_module_says_what_it_is_for(name):
-    assert (importlib.import_module(name).__doc__ or "").strip()
+    assert (import_module(name).__doc__ or "").strip()
 
 
 @pytest.mark.parametrize("name", NAMED_BY_THE_READER)
@@ -126,7 +126,7 @@ def test_every_public_name_has_a_docstring(name):
     # An override may inherit its text; a dataclass's own signature is no text.
     bare = [
         n
-        for n, thing in public(importlib.import_module(name))
+        for n, thing in public(import_module(name))
         if not inspect.getdoc(thing) or inspect.getdoc(thing).startswith(f"{n}(")
     ]
     assert not bare
@@ -134,7 +134,7 @@ def test_every_public_name_has_a_docstring(name):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_every_name_that_a_module_exports_is_there_and_listed_once(name):
-    module = importlib.import_module(name)
+    module = import_module(name)
     names = getattr(module, "__all__", [])
     assert len(set(names)) == len(names)
     assert [n for n in names if not hasattr(module, n)] == []
@@ -143,15 +143,13 @@ def test_every_name_that_a_module_exports_is_there_and_listed_once(name):
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_in_the_docstrings_run_and_print_what_they_say(name, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    result = doctest.testmod(
-        importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE
-    )
+    result = doctest.testmod(import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
     assert result.failed == 0
 
 
 def test_there_are_examples_to_run():
     finder = doctest.DocTestFinder()
-    tests = [t for name in MODULES for t in finder.find(importlib.import_module(name))]
+    tests = [t for name in MODULES for t in finder.find(import_module(name))]
     assert sum(len(t.examples) for t in tests) >= 4
 
 
@@ -177,15 +175,16 @@ def missing_names(code: str) -> list[str]:
         if module.partition(".")[0] != "labnotes":
             continue
         try:
-            found = importlib.import_module(module)
+            found = import_module(module)
         except ModuleNotFoundError:
             missing.append(module)
             continue
         if member is None:
-            modules[bound] = found if bound != "labnotes" else importlib.import_module("labnotes")
+            modules[bound] = found if bound != "labnotes" else import_module("labnotes")
             continue
         try:
-            thing = getattr(found, member, None) or importlib.import_module(f"{module}.{member}")
+            lazy = f"{module}.{member}"
+            thing = getattr(found, member) if hasattr(found, member) else import_module(lazy)
         except ModuleNotFoundError:
             missing.append(f"{module}.{member}")
             continue

@@ -18,7 +18,7 @@ def reverse_padded(answer: Callable) -> Iterator[Case]:
     Expected: each row without its padding, turned round on its own.
     """
     yield Case(
-        call="reverse_padded(torch.tensor([[1, 2, 3], [4, 5, 0]]), torch.tensor([3, 2]))",
+        call="my_reverse_padded(torch.tensor([[1, 2, 3], [4, 5, 0]]), torch.tensor([3, 2]))",
         got=answer(torch.tensor([[1, 2, 3], [4, 5, 0]]), torch.tensor([3, 2])),
         expected=torch.tensor([[3, 2, 1], [5, 4, 0]]),
         hint="turn round the first `length` places of each row and leave the padding at the end",
@@ -28,7 +28,7 @@ def reverse_padded(answer: Callable) -> Iterator[Case]:
         rows = [torch.randn(n, *rest, generator=draw) for n in lengths]
         padded = pad_sequence(rows, batch_first=True, padding_value=-1.0)
         yield Case(
-            call=f"reverse_padded(inputs, torch.tensor({lengths})), inputs {tuple(padded.shape)}",
+            call=f"my_reverse_padded(inputs, torch.tensor({lengths})), inputs {tuple(padded.shape)}",
             got=answer(padded.clone(), torch.tensor(lengths)),
             expected=pad_sequence([r.flip(0) for r in rows], batch_first=True, padding_value=-1.0),
             hint="each row has its own length, only the time axis, 1, is turned round, and the "
