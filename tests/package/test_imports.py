@@ -60,7 +60,7 @@ def test_importing_labnotes_alone_loads_neither_torch_nor_matplotlib():
 
 
 def test_no_module_of_the_package_loads_a_peer():
-    code = f"import importlib, sys\nfor m in {MODULES}: import_module(m)\nprint(*sys.modules)"
+    code = f"import importlib, sys\nfor m in {MODULES}: importlib.import_module(m)\nprint(*sys.modules)"
     loaded = {name.partition(".")[0] for name in run(code).split()}
     assert "torch" in loaded
     assert not loaded & PEERS
