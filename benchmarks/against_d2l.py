@@ -317,11 +317,17 @@ def keep(result: dict, save: bool) -> None:
     if not save:
         return
     target = HERE / "results" / "against_d2l.json"
-    target.parent.mkdir(exist_ok=True)
     known = json.loads(target.read_text()) if target.exists() else []
     others = [r for r in known if (r["network"], r["work"]) != (result["network"], result["work"])]
+    write("against_d2l", [*others, result])
+
+
+def write(name: str, results) -> None:
+    """Write the results of a benchmark in the place of its earlier ones."""
+    target = HERE / "results" / f"{name}.json"
+    target.parent.mkdir(exist_ok=True)
     with replacing(target, "w") as file:
-        file.write(json.dumps([*others, result], indent=1) + "\n")
+        file.write(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -14,16 +14,12 @@ state that the decoder's `step` gives back.
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 
 import torch
-from against_d2l import Clock, in_turns
+from against_d2l import Clock, in_turns, write
 
-from labnotes.files import replacing
 from labnotes.sequence import Seq2Seq, batched_beam_search, beam_search
 
-HERE = Path(__file__).parent
 SENTENCES, PIECES, LENGTH, WIDTH = 32, 10, 20, 4
 BEGIN, END = 2, 3
 
@@ -93,8 +89,7 @@ def main() -> None:
             f"{'the same' if same[side] else 'NOT the same'} best hypotheses"
         )
     if chosen.save:
-        with replacing(HERE / "results" / "beam_search.json", "w") as file:
-            file.write(json.dumps([result], indent=1) + "\n")
+        write("beam_search", [result])
 
 
 if __name__ == "__main__":

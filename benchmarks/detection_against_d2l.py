@@ -14,17 +14,13 @@ box. A box is suppressed by better ones alone, so that among the best 400 both c
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
-from against_d2l import Clock, in_turns, quiet_d2l
+from against_d2l import Clock, in_turns, quiet_d2l, write
 
 from labnotes.detection import anchor_targets, anchors, detections, nms
-from labnotes.files import replacing
 
-HERE = Path(__file__).parent
 BEST = 400
 MAPS = {32: 0.2, 16: 0.37, 8: 0.54, 4: 0.71, 1: 0.88}  # positions a side, and size of the anchors
 RATIOS = (1, 2, 0.5)
@@ -185,8 +181,7 @@ def main() -> None:
     for result in results:
         show(result)
     if chosen.save:
-        with replacing(HERE / "results" / "detection_against_d2l.json", "w") as file:
-            file.write(json.dumps(results, indent=1) + "\n")
+        write("detection_against_d2l", results)
 
 
 if __name__ == "__main__":

@@ -32,10 +32,9 @@ from against_d2l import (
     quiet_d2l,
     trained_by_d2l,
     unpacked_data,
+    write,
 )
 from torch import nn
-
-from labnotes.files import replacing
 
 HERE = Path(__file__).parent
 SIDES = ("d2l", "ours")
@@ -264,15 +263,15 @@ def main() -> None:
             results.append(compare(name, chosen.repeats, chosen.epochs, Path(scratch)))
             show(results[-1])
     if chosen.save:
-        save(results, HERE / "results" / "foundations_against_d2l.json")
+        save(results)
 
 
-def save(results: list[dict], path: Path) -> None:
+def save(results: list[dict]) -> None:
     """Write the results; of tasks that did not run now, those that stand there stay."""
+    path = HERE / "results" / "foundations_against_d2l.json"
     before = json.loads(path.read_text("utf8")) if path.exists() else []
     found = {result["task"]: result for result in before + results}
-    with replacing(path, "w") as file:
-        file.write(json.dumps([found[name] for name in tasks(1) if name in found], indent=1) + "\n")
+    write(path.stem, [found[name] for name in tasks(1) if name in found])
 
 
 if __name__ == "__main__":

@@ -29,12 +29,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from against_d2l import Clock, in_a_process, in_turns, quiet_d2l
+from against_d2l import Clock, in_a_process, in_turns, quiet_d2l, write
 from torch import nn
 
-from labnotes.files import replacing
-
-HERE = Path(__file__).parent
 SIDES = ("d2l", "ours")
 ROWS, BATCH, EPOCHS = 1500, 10, 4
 #: The class of torch and of `labnotes.optim`, and its settings in sections 12.4 to 12.10 of the book.
@@ -171,8 +168,7 @@ def main() -> None:
     result = {"recipe": {"rows": ROWS, "batch": BATCH, "epochs": EPOCHS, **SETTINGS}} | result
     show(result)
     if chosen.save:
-        with replacing(HERE / "results" / "optimizers_against_d2l.json", "w") as file:
-            file.write(json.dumps(result, indent=1) + "\n")
+        write("optimizers_against_d2l", result)
 
 
 if __name__ == "__main__":

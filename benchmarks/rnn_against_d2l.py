@@ -17,11 +17,10 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
-from against_d2l import HERE, Clock, in_a_process, in_turns, quiet_d2l
+from against_d2l import Clock, in_a_process, in_turns, quiet_d2l, write
 from torch import nn
 
 from labnotes.data import time_machine
-from labnotes.files import replacing
 from labnotes.train.fit import fit
 
 STEPS, BATCH, TRAIN, VALID, LETTERS, UNITS, RATE = 32, 1024, 10_000, 5_000, 28, 32, 4
@@ -83,8 +82,7 @@ def main() -> None:
         ratio = slow[work] / fast[work]
         print(f"{work:14} d2l {slow[work]:.2f}, ours {fast[work]:.2f} CPU s: {ratio:.1f} x")
     if chosen.save:
-        with replacing(HERE / "results" / "rnn_against_d2l.json", "w") as file:
-            file.write(json.dumps(result, indent=1) + "\n")
+        write("rnn_against_d2l", result)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,12 @@ import argparse
 import json
 import sys
 import zipfile
-from pathlib import Path
 
 import torch
-from against_d2l import Clock, in_a_process, in_turns, quiet_d2l
+from against_d2l import Clock, in_a_process, in_turns, quiet_d2l, write
 from torch import nn
 
 from labnotes.data import catalog
-from labnotes.files import replacing
 from labnotes.sequence import masked_cross_entropy
 from labnotes.train import evaluate, fit
 
@@ -91,8 +89,7 @@ def main() -> None:
     found = in_turns(task, SIDES, chosen.repeats, lambda *run: in_a_process(__file__, *run))
     print(task, found["medians"])
     if chosen.save:
-        with replacing(Path(__file__).parent / "results" / "seq2seq_against_d2l.json", "w") as file:
-            file.write(json.dumps([{"task": task, "metric": "loss"} | found], indent=1) + "\n")
+        write("seq2seq_against_d2l", [{"task": task, "metric": "loss"} | found])
 
 
 if __name__ == "__main__":

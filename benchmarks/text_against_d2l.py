@@ -16,10 +16,9 @@ import re
 import sys
 
 import torch
-from against_d2l import HERE, Clock, in_a_process, in_turns, quiet_d2l
+from against_d2l import Clock, in_a_process, in_turns, quiet_d2l, write
 
 from labnotes.data import time_machine
-from labnotes.files import replacing
 from labnotes.text import Vocabulary, random_windows
 
 STEPS, BATCH, WINDOWS = 32, 1024, 5000
@@ -88,8 +87,7 @@ def main() -> None:
         print(f"{work:20} d2l {slow[work]:.4f}, ours {fast[work]:.6f} CPU s: "
               f"{slow[work] / fast[work]:.0f} x")  # fmt: skip
     if chosen.save:
-        with replacing(HERE / "results" / "text_against_d2l.json", "w") as file:
-            file.write(json.dumps(result, indent=1) + "\n")
+        write("text_against_d2l", result)
 
 
 if __name__ == "__main__":
