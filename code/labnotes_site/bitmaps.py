@@ -18,8 +18,8 @@ from sphinx.application import Sphinx
 HEAVY = 50_000  # bytes
 PHOTO_QUALITY = 36
 #: Photographs are not made brighter in the dark theme, so the letters beside them serve on white
-#: and on black: with this luminance their contrast is 4.5 on both (WCAG 2.2, 1.4.3).
-MIDDLE = 0.179
+#: and on black: from 0.175 to 0.183 their contrast is 4.5 on both (WCAG 2.2, 1.4.3).
+DARKEST, MIDDLE, LIGHTEST = 0.175, 0.179, 0.183
 #: Letters are that high, in pixels of a figure, which is drawn at twice a screen's.
 HEIGHTS = range(12, 41)
 #: From clear to full a letter's colour has so many places in a palette.
@@ -88,7 +88,8 @@ def legible(pixels: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int, int]]]
             piece = pixels[box][pieces[box] == n]
             old = tuple(piece[piece[:, 3].argmax(), :3].tolist())
             colours[old] = between(old)
-    small = np.array([False] + [max(b.stop - b.start for b in box) <= 40 for box in boxes])[pieces]
+    small = np.array([False] + [max(b.stop - b.start for b in box) <= HEIGHTS[-1] for box in boxes])
+    small = small[pieces]  # (height, width)
     before = pixels[..., :3].copy()
     for old, new in colours.items():  # dots and strokes of letters too
         pixels[small & (before == old).all(-1), :3] = new
@@ -96,7 +97,7 @@ def legible(pixels: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int, int]]]
 
 
 def between(colour: tuple[int, int, int]) -> tuple[int, int, int]:
-    """The colour of this hue that has a contrast of 4.5 on white and on black.
+    """A colour of this hue that has a contrast of 4.5 on white and on black: itself, if it has.
 
     Examples
     --------
@@ -106,6 +107,8 @@ def between(colour: tuple[int, int, int]) -> tuple[int, int, int]:
     c = np.array(colour) / 255
     linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
     light = linear @ (0.2126, 0.7152, 0.0722)
+    if DARKEST <= light <= LIGHTEST:  # else each build would move it a little
+        return colour
     if light > MIDDLE:
         linear = linear * MIDDLE / light
     else:  # towards white, which keeps the hue of what is as bright as it can be

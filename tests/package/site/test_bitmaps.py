@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
@@ -104,3 +105,14 @@ def test_a_light_drawing_keeps_all_but_its_letters(site):
     after = np.asarray(Image.open(file).convert("RGBA"))
     assert (after[100:] == before[100:]).all() and (after[..., 3] == before[..., 3]).all()
     assert (after[20:40, 20:52] != before[20:40, 20:52]).any()
+    once = file.read_bytes()
+    bitmaps.finish(site, None)
+    assert file.read_bytes() == once
+
+
+def test_a_colour_that_was_made_legible_stays_as_it_is():
+    for colour in itertools.product(range(0, 256, 15), repeat=3):
+        found = bitmaps.between(colour)
+        assert bitmaps.between(found) == found, colour
+        assert 4.5 <= 1.05 / (lightness(found) + 0.05), colour
+        assert 4.5 <= (lightness(found) + 0.05) / 0.05, colour
