@@ -11,9 +11,11 @@ import re
 from pathlib import Path
 
 from docutils import nodes
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
+from sphinx_exercise.nodes import solution_node
 
 from .frontmatter import chapters
 from .generated import page_part
@@ -22,8 +24,14 @@ from .outdated import GLOSSARY
 
 MINISEARCH = Path("node_modules", "minisearch", "dist", "umd", "index.js")
 FOLDER = Path("_static", "labnotes")
-#: Not words of the text: listings, what cells print, formulas, and what is drawn by a script.
-OTHER = (nodes.literal_block, nodes.math, nodes.math_block, nodes.raw, nodes.image, page_part)
+#: Not words of the text: listings, what cells print, formulas, and what is drawn by a script. Nor
+#: solutions, which a page keeps folded: a list of finds must not show them.
+OTHER = (
+    nodes.literal_block, nodes.math, nodes.math_block, nodes.raw, nodes.image, page_part,
+    solution_node,
+)  # fmt: skip
+#: References whose own text is a label or a key, and no word.
+LABELS = {("cite", "p"), ("cite", "t"), ("math", "eq"), ("std", "numref"), ("std", "ref")}
 
 
 def no_index_of_sphinx(app: Sphinx) -> None:
@@ -125,7 +133,7 @@ def _words(section: nodes.section) -> str:
 
     def walk(node: nodes.Node) -> None:
         for child in node.children:
-            if isinstance(child, (nodes.title, *OTHER)) or _is_output(child):
+            if isinstance(child, (nodes.title, *OTHER)) or _is_output(child) or _is_label(child):
                 continue
             if isinstance(child, nodes.section) and _heading(child):
                 continue
@@ -138,6 +146,15 @@ def _words(section: nodes.section) -> str:
 
     walk(section)
     return re.sub(r"\s+", " ", "".join(parts)).strip()
+
+
+def _is_label(node: nodes.Node) -> bool:
+    """Whether a reference has no words of its own, but the name of its aim."""
+    return (
+        isinstance(node, pending_xref)
+        and not node.get("refexplicit")
+        and (node.get("refdomain"), node.get("reftype")) in LABELS
+    )
 
 
 def _is_output(node: nodes.Node) -> bool:

@@ -14,8 +14,6 @@ from built_site import HTML, holding, ids, pages, soup, text
 from inks import Ink, contrast, of_png, of_svg
 
 LIMIT = 500_000  # bytes a first visit may transfer
-#: The search brings the words of all pages, once: it grows with the book.
-LIMITS = {"search.html": 650_000}
 
 
 def test_a_visit_is_free_of_errors_and_foreign_requests(path, screen, look):
@@ -30,8 +28,7 @@ def test_axe_finds_nothing_serious(path, theme, look):
 
 def test_a_first_visit_is_light(path, look):
     sizes = look(path)["weight"]
-    limit = LIMITS.get(path, LIMIT)
-    assert sum(sizes.values()) <= limit, sorted(sizes.items(), key=lambda item: -item[1])[:8]
+    assert sum(sizes.values()) <= LIMIT, sorted(sizes.items(), key=lambda item: -item[1])[:8]
 
 
 def test_no_page_scrolls_sideways_on_a_phone(path, look):
