@@ -62,6 +62,14 @@ def test_the_search_takes_whole_words_and_leads_to_the_place(visit):
     expect(page.locator(":target").first).to_be_visible()
 
 
+def test_the_words_of_all_pages_come_when_something_is_asked(visit):
+    seen = visit().go("search.html")
+    assert not [file for file in seen.weight() if "search-data" in file]
+    asked = visit().go("search.html?q=dropout")
+    assert found(asked.page)
+    assert [file for file in asked.weight() if "search-data" in file]
+
+
 def test_what_a_listing_says_is_not_found(visit):
     page = visit().go("search.html?q=functools").page
     assert found(page) == []
