@@ -85,7 +85,9 @@ def _token_cases(answer, batch, heads, groups, t, d, hint: str) -> Iterator[Case
                 expected[b, head, 0] += e / sum(exps) * value
     cache = (keys[:, :, :t].clone(), values[:, :, :t].clone())
     call = f"next_token(q {tuple(q.shape)}, k and v {tuple(keys[:, :, t:].shape)}, a cache of {t})"
-    output, longer = _two(answer(q.clone(), keys[:, :, t:].clone(), values[:, :, t:].clone(), cache))
+    output, longer = _two(
+        answer(q.clone(), keys[:, :, t:].clone(), values[:, :, t:].clone(), cache)
+    )
     yield Case(call=call, got=output, expected=expected, tolerance=1e-5, hint=hint)
     for name, got, whole in zip(("keys", "values"), _two(longer), (keys, values), strict=True):
         yield Case(
