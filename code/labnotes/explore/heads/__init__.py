@@ -241,7 +241,7 @@ def shown(language: Language, number: int) -> str:
     --------
     >>> language = Language(["low lower"], merges=3)
     >>> [shown(language, number) for number in language.to_ids("lower low")]
-    ['low-', 'e-', 'r-', '·', 'low', 'end']
+    ['low-', 'er-', '·', 'low-', '·', 'end']
     """
     special = {PAD: "pad", UNKNOWN: "?", END: "end"}
     if number in special:

@@ -304,7 +304,7 @@ def test_8_bits_move_little_of_the_recorded_translators_weights_and_javascript_g
     sizes = [len(weights[f"{side}.embedding.table.weight"]) for side in ("encoder", "decoder")]
     model = Transformer(
         *sizes, d_model=128, nhead=4, num_encoder_layers=2, num_decoder_layers=2,
-        dim_feedforward=256, norm_first=True, padding=PAD,
+        dim_feedforward=len(weights["encoder.layers.0.linear1.bias"]), norm_first=True, padding=PAD,
     )  # fmt: skip
     net = recorded("attention/translation/translator", model).encoder.requires_grad_(False)
     language = of_numbers(sizes[0])
