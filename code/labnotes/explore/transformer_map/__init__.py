@@ -40,9 +40,9 @@ CHOICES = {
 #: The 37,000 tokens, shared by both languages, stand in section 5.1.
 PAPER = [
     {"d_model": 512, "nhead": 8, "blocks": 6, "dim_feedforward": 2048, "vocabulary": 37000,
-     "millions": 65},
+     "norm_first": False, "millions": 65},
     {"d_model": 1024, "nhead": 16, "blocks": 6, "dim_feedforward": 4096, "vocabulary": 37000,
-     "millions": 213},
+     "norm_first": False, "millions": 213},
 ]  # fmt: skip
 
 Terms = list[tuple[int, list[str]]]  # a sum of products: 4 d² + 4 d is [(4, [d, d]), (4, [d])]
@@ -68,6 +68,8 @@ class Box:
         What is told of its shapes: a name, a module, and what of it ("in", "keys", "weights", "out").
     owns
         The modules whose parameters it has.
+    title
+        What it is called where it is open, likewise; the label unless given.
     """
 
     key: str
@@ -77,6 +79,7 @@ class Box:
     group: str
     reads: list[tuple[str, str, str]]
     owns: list[str] = field(default_factory=list)
+    title: tuple[str, str] | None = None
 
 
 # --- what the boxes are for
@@ -105,15 +108,15 @@ def boxes_of(norm_first: bool) -> list[Box]:
         _positions("encoder"),
         _attention("encoder", "attention", "self-attention", "self_attn", (
             "Each token of the source asks all of them: queries, keys and values are made of the "
-            "same vectors. Nowhere else in the encoder does one token learn of another."
+            "same vectors. Nothing else in the encoder lets one token learn of another."
         ), [EncoderBlock.forward, *ATTENTION]),
-        _norm("encoder", "norm1", "attention"),
+        _norm("encoder", "norm1", "self-attention"),
         _network("encoder"),
         _norm("encoder", "norm2", "feed-forward network"),
         _last_norm("encoder", "the decoder reads it"),
         _embedding("decoder", (
-            "The target so far, one place late: it begins with a token that says so. Source, "
-            "target and output layer share one table, which is counted at the source."
+            "What is written so far, moved by one place: the beginning token comes first, and each "
+            "place has to predict the token after it. One table serves source, target and output."
         )),
         _positions("decoder"),
         _attention("decoder", "attention", "causal self-attention", "self_attn", (
@@ -152,7 +155,9 @@ def _embedding(side: str, text: str) -> Box:
     table = f"{side}.embedding.table"
     code = [Embedding] if side == "encoder" else [Embedding, Transformer.__init__]
     reads = [("in", table, "in"), ("out", table, "out")]
-    return Box(f"{side}.embedding", "embedding × √d", _both(text), code, "embedding", reads, [table])
+    return Box(
+        f"{side}.embedding", "embedding × √d", _both(text), code, "embedding", reads, [table]
+    )
 
 
 def _positions(side: str) -> Box:
@@ -171,15 +176,15 @@ def _attention(side: str, name: str, label: str, part: str, text: str, code: lis
 def _norm(side: str, name: str, about: str) -> Box:
     path = f"{side}.layers.0.{name}"
     said = (
-        f"Add and norm: the skip connection adds what went into the {about} to what came out. The "
-        "layer norm gives each token of the sum mean 0 and variance 1, then a learned scale and "
-        "shift.",
-        f"The layer norm gives each token mean 0 and variance 1, then a learned scale and shift, "
-        f"before the {about} reads it. The skip connection leads past both: no norm is in its way.",
+        "Add and norm: a skip connection adds what went into that part to what it gave. The d "
+        "numbers of each token in the sum get mean 0 and variance 1, then a learned scale and shift.",
+        "The d numbers of each token get mean 0 and variance 1, then a learned scale and shift, and "
+        "so enter that part. The skip connection leads past both: no norm stands in its way.",
     )
     code = [EncoderBlock.forward if side == "encoder" else DecoderBlock._in_turn]
     reads = [("in", path, "in"), ("out", path, "out")]
-    return Box(f"{side}.{name}", "layer norm", said, code, "norms", reads, [path])
+    title = f"layer norm after the {about}", f"layer norm before the {about}"
+    return Box(f"{side}.{name}", "layer norm", said, code, "norms", reads, [path], title)
 
 
 def _network(side: str) -> Box:
@@ -197,7 +202,9 @@ def _last_norm(side: str, before: str) -> Box:
     )
     reads = [("in", f"{side}.norm", "in"), ("out", f"{side}.norm", "out")]
     code = [Encoder if side == "encoder" else Decoder.forward]
-    return Box(f"{side}.norm", "last layer norm", _both(said), code, "norms", reads, [f"{side}.norm"])
+    return Box(
+        f"{side}.norm", "last layer norm", _both(said), code, "norms", reads, [f"{side}.norm"]
+    )
 
 
 # --- what the model says of itself
@@ -234,7 +241,7 @@ def parts(norm_first: bool) -> list[dict]:
     Returns
     -------
     list of dict
-        For each box ``key``, ``label``, ``said``, ``group``; ``code``, the places of its listings;
+        For each box ``key``, ``label``, ``title``, ``said``, ``group``; ``code``, the places of its listings;
         ``shapes``, pairs of a name and the names of the sizes; ``terms``, its parameters as a sum of
         products; ``repeated``, whether each block has one; ``shared``, whether what it has is
         counted elsewhere.
@@ -251,6 +258,7 @@ def parts(norm_first: bool) -> list[dict]:
             shapes.append([name, [names for _, (names,) in named(shape)]])
         found.append({
             "key": box.key, "label": box.label, "said": box.said[norm_first], "group": box.group,
+            "title": box.title[norm_first] if box.title else box.label,
             "code": [source(part).place for part in box.code], "shapes": shapes,
             "terms": _sum(named(p.shape) for p in new),
             "repeated": any(".layers." in path for path in box.owns), "shared": len(new) < len(own),
@@ -277,7 +285,11 @@ def _trace(norm_first: bool) -> tuple[Transformer, dict]:
         paths.setdefault(id(module), []).append(path)
 
     def keep(module: nn.Module, given: tuple, output: Tensor) -> None:
-        met = {"in": given[0].shape, "keys": given[min(1, len(given) - 1)].shape, "out": output.shape}
+        met = {
+            "in": given[0].shape,
+            "keys": given[min(1, len(given) - 1)].shape,
+            "out": output.shape,
+        }
         if isinstance(module, MultiHeadAttention):
             met["weights"] = module.weights.shape
         seen.update({(side, path): met for path in paths[id(module)]})
@@ -285,7 +297,9 @@ def _trace(norm_first: bool) -> tuple[Transformer, dict]:
     for module in model.modules():
         if isinstance(module, (EncoderBlock, DecoderBlock)):
             module.need_weights = True
-        elif isinstance(module, (Embedding, MultiHeadAttention, nn.Linear, nn.LayerNorm, nn.Embedding)):
+        elif isinstance(
+            module, (Embedding, MultiHeadAttention, nn.Linear, nn.LayerNorm, nn.Embedding)
+        ):
             module.register_forward_hook(keep)
     memory = model.encoder(torch.zeros(s["batch"], s["source"], dtype=torch.long))
     side = "decoder"

@@ -21,8 +21,8 @@ export function counts(parts, sizes) {
   return { each, groups, total: Object.values(groups).reduce((a, b) => a + b, 0) };
 }
 
-/** A shape, its names replaced by their numbers: "1 × 7 × 512". */
-export const shape = (names, sizes) => names.map((name) => sizes[name]).join(" × ");
+/** A shape, its names replaced by their numbers: "1×7×512". */
+export const shape = (names, sizes) => names.map((name) => sizes[name]).join("×");
 
 /** The box to show: the chosen one, or where it is missing the last norm of its column. */
 export function opened(parts, chosen) {
@@ -35,7 +35,7 @@ const thousands = (n) => n.toLocaleString("en-US");
 
 /** What a box holds, in words. */
 export function held({ terms, repeated, shared }, sizes, letters) {
-  if (!terms.length) return shared ? "No parameters of its own: the table is counted at the source." : "No parameters.";
+  if (!terms.length) return shared ? "None of its own: it uses the table of the source." : "No parameters.";
   const words = `${formula(terms, letters)} = ${thousands(count(terms, sizes))} parameters`;
   return `${words}${repeated ? `, in each of ${sizes.blocks} block${sizes.blocks > 1 ? "s" : ""}` : ""}.`;
 }
@@ -43,11 +43,10 @@ export function held({ terms, repeated, shared }, sizes, letters) {
 /** What the whole model holds, in words, beside the paper's table where it has these sizes. */
 export function whole(total, sizes, paper) {
   const same = paper.find((row) => Object.keys(row).every((name) => name === "millions" || row[name] === sizes[name]));
-  const words = `The whole model: ${thousands(total)}`;
-  return same ? `${words} (the paper's table: ${same.millions} million).` : `${words}.`;
+  return `All parts: ${thousands(total)}.${same ? ` The paper's table: ${same.millions} million.` : ""}`;
 }
 
-const NAMED = ["source", "target", "vocabulary", "d_model", "nhead", "dim_feedforward", "blocks"];
+const NAMED = ["source", "target", "vocabulary", "d_model", "nhead", "dim_feedforward", "blocks", "norm_first"];
 const QKV = { queries: "query", keys: "key", values: "value" };
 
 function render({ model, el }) {
@@ -64,9 +63,14 @@ function render({ model, el }) {
   const shapes = h("p", { class: "tmx-shapes" });
   const text = h("output", { class: "tmx-said", "aria-live": "polite", "aria-atomic": "false" }, h("p", { class: "tmx-what" }, name, " ", said), own, all);
   const code = h("pre", { class: "tmx-code", tabindex: 0, role: "region", "aria-label": "Code of the chosen box" });
+  const more = h("button", { class: "tmx-more", type: "button", "aria-expanded": "false", onclick: () => {
+    const on = el.classList.toggle("tmx-whole");
+    more.setAttribute("aria-expanded", on);
+    more.textContent = on ? "less code" : "all code";
+  } }, "all code");
   const controls = h("div", { class: "tmx-controls" });
   el.classList.add("tmx");
-  el.append(map, h("div", { class: "tmx-box" }, text, shapes, code), controls);
+  el.append(map, h("div", { class: "tmx-box" }, text, h("div", { class: "tmx-line" }, shapes, more), code), controls);
 
   // --- controls
 
@@ -93,11 +97,10 @@ function render({ model, el }) {
   };
   const blocks = h("input", { type: "range", id: `${id}-blocks`, min: 1, max: 12, step: 1, oninput: (e) => put({ blocks: +e.target.value }) });
   const shown = h("span", { class: "tmx-shown", "aria-hidden": "true" });
-  const d = number("d_model", "Features d"), f = number("dim_feedforward", "Hidden f");
-  row("Blocks", blocks, shown);
-  const others = [d, f, number("nhead", "Heads"), number("vocabulary", "Tokens V")];
+  const others = [number("d_model", "Features d"), number("nhead", "Heads h"), number("dim_feedforward", "Hidden f"), number("vocabulary", "Tokens V")];
+  row("Blocks N", blocks, shown);
   const norms = select("norms", "Norms", (v) => put({ norm_first: v === "pre" }));
-  norms.append(h("option", { value: "post" }, "post-norm (paper)"), h("option", { value: "pre" }, "pre-norm"));
+  norms.append(h("option", { value: "post" }, "post-norm"), h("option", { value: "pre" }, "pre-norm"));
 
   // --- the drawing: made anew when the norms move, else only marked
 
@@ -114,9 +117,9 @@ function render({ model, el }) {
       },
     });
     groups = {};
-    for (const { key, label } of get("parts")[order()]) {
+    for (const { key, label, title } of get("parts")[order()]) {
       const [x, y, width, height] = plan.boxes[key];
-      groups[key] = h("g", { class: "tmx-part", role: "button", tabindex: 0, "aria-label": `${key.split(".")[0]}: ${label}`, ...choose(key) },
+      groups[key] = h("g", { class: "tmx-part", role: "button", tabindex: 0, "aria-label": `${key.split(".")[0]}: ${title}`, ...choose(key) },
         h("rect", { x, y, width, height, rx: 4 }), h("text", { x: x + width / 2, y: y + 15.5 }, label));
     }
     arrows = plan.arrows.map((arrow) => ({ ...arrow, e: h("path", { d: arrow.d }) }));
@@ -153,13 +156,14 @@ function render({ model, el }) {
     notes.target.textContent = `target: ${sizes.target} tokens`;
     notes.left.textContent = `${sizes.blocks}×`; notes.right.textContent = `×${sizes.blocks}`;
     notes.total.textContent = thousands(found.total); notes.unit.textContent = "parameters";
+    const most = Math.max(...Object.values(found.groups));
     for (const { group, bar, part } of bars) {
       const share = found.groups[group] / found.total;
-      bar.setAttribute("width", Math.max(1, 48 * share).toFixed(1));
+      bar.setAttribute("width", Math.max(1, 50 * found.groups[group] / most).toFixed(1));
       part.textContent = `${(100 * share).toFixed(share < 0.1 ? 1 : 0)}%`;
     }
 
-    name.textContent = `${now.label[0].toUpperCase()}${now.label.slice(1)}.`;
+    name.textContent = `${now.title[0].toUpperCase()}${now.title.slice(1)}.`;
     said.textContent = now.said;
     own.textContent = held(now, sizes, letters);
     all.textContent = whole(found.total, sizes, get("paper"));
@@ -175,7 +179,7 @@ function render({ model, el }) {
   }
 
   draw();
-  for (const trait of [...NAMED, "norm_first", "chosen"]) model.on(`change:${trait}`, draw);
+  for (const trait of [...NAMED, "chosen"]) model.on(`change:${trait}`, draw);
 }
 
 export default { render };
