@@ -168,7 +168,7 @@ def _positions(side: str) -> Box:
 
 def _attention(side: str, name: str, label: str, part: str, text: str, code: list) -> Box:
     path = f"{side}.layers.0.{part}"
-    reads = [("queries", path, "in"), ("keys", path, "keys"), ("values", path, "keys"),
+    reads = [("queries", path, "in"), ("keys, values", path, "keys"),
              ("weights", path, "weights"), ("out", path, "out")]  # fmt: skip
     return Box(f"{side}.{name}", label, _both(text), code, "attention", reads, [path])
 

@@ -37,13 +37,13 @@ const thousands = (n) => n.toLocaleString("en-US");
 export function held({ terms, repeated, shared }, sizes, letters) {
   if (!terms.length) return shared ? "None of its own: it uses the table of the source." : "No parameters.";
   const words = `${formula(terms, letters)} = ${thousands(count(terms, sizes))} parameters`;
-  return `${words}${repeated ? `, in each of ${sizes.blocks} block${sizes.blocks > 1 ? "s" : ""}` : ""}.`;
+  return `${words}${repeated ? ` (× ${sizes.blocks})` : ""}.`;
 }
 
 /** What the whole model holds, in words, beside the paper's table where it has these sizes. */
 export function whole(total, sizes, paper) {
   const same = paper.find((row) => Object.keys(row).every((name) => name === "millions" || row[name] === sizes[name]));
-  return `All parts: ${thousands(total)}.${same ? ` The paper's table: ${same.millions} million.` : ""}`;
+  return `All: ${thousands(total)}${same ? `; the paper says ${same.millions} million` : ""}.`;
 }
 
 const NAMED = ["source", "target", "vocabulary", "d_model", "nhead", "dim_feedforward", "blocks", "norm_first"];
@@ -168,7 +168,7 @@ function render({ model, el }) {
     own.textContent = held(now, sizes, letters);
     all.textContent = whole(found.total, sizes, get("paper"));
     shapes.replaceChildren(...now.shapes.flatMap(([what, names]) => [
-      h("span", { class: `tmx-shape tmx-${QKV[what] ?? "none"}` }, h("b", {}, what), ` ${shape(names, sizes)}`), " "]));
+      h("span", { class: "tmx-shape" }, ...what.split(/(, )/).map((word) => h("b", { class: `tmx-${QKV[word] ?? "none"}` }, word)), ` ${shape(names, sizes)}`), " "]));
     const listing = now.code.map((place) => `# ${place}\n${get("listings")[place]}`).join("\n\n\n");
     if (code.textContent !== listing) { code.textContent = listing; code.scrollTop = code.scrollLeft = 0; }
 
