@@ -191,8 +191,8 @@ def _network(side: str) -> Box:
     first, second = (f"{side}.layers.0.linear{i}" for i in (1, 2))
     reads = [("in", first, "in"), ("hidden", first, "out"), ("out", second, "out")]
     code = [EncoderBlock.feed_forward, EncoderBlock.__init__]
-    return Box(f"{side}.network", "feed-forward network", _both(NETWORK), code, "feed-forward",
-               reads, [first, second])  # fmt: skip
+    return Box(f"{side}.network", "feed-forward", _both(NETWORK), code, "feed-forward",
+               reads, [first, second], _both("feed-forward network"))  # fmt: skip
 
 
 def _last_norm(side: str, before: str) -> Box:

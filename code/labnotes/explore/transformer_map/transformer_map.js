@@ -60,7 +60,7 @@ function render({ model, el }) {
 
   const map = h("svg", { class: "tmx-map", role: "group", "aria-labelledby": `${id}-title` });
   const name = h("b"), said = h("span"), own = h("p", { class: "tmx-own" }), all = h("p");
-  const shapes = h("p", { class: "tmx-shapes" });
+  const shapes = h("span");
   const text = h("output", { class: "tmx-said", "aria-live": "polite", "aria-atomic": "false" }, h("p", { class: "tmx-what" }, name, " ", said), own, all);
   const code = h("pre", { class: "tmx-code", tabindex: 0, role: "region", "aria-label": "Code of the chosen box" });
   const more = h("button", { class: "tmx-more", type: "button", "aria-expanded": "false", onclick: () => {
@@ -70,7 +70,7 @@ function render({ model, el }) {
   } }, "all code");
   const controls = h("div", { class: "tmx-controls" });
   el.classList.add("tmx");
-  el.append(map, h("div", { class: "tmx-box" }, text, h("div", { class: "tmx-line" }, shapes, more), code), controls);
+  el.append(map, h("div", { class: "tmx-box" }, text, h("p", { class: "tmx-shapes" }, shapes, more), code), controls);
 
   // --- controls
 
@@ -128,7 +128,7 @@ function render({ model, el }) {
     notes = { source: note(x1 + w1 / 2 + 5, tall - 3), target: note(x2 + w2 / 2 - 3, tall - 3),
       left: note(9, y1 + h1 / 2 + 4), right: note(wide - 9, y2 + h2 / 2 + 4), total: note(0, 14, "tmx-total"), unit: note(0, 29, "tmx-start") };
     bars = [...new Set(get("parts")[0].map(({ group }) => group))].map((group, i) => ({ group,
-      bar: h("rect", { class: "tmx-bar", x: 76, y: 38 + 16 * i, height: 11 }), part: note(156, 48 + 16 * i, "tmx-end"),
+      bar: h("rect", { class: "tmx-bar", x: 82, y: 38 + 16 * i, height: 11 }), part: note(156, 48 + 16 * i, "tmx-end"),
       label: h("text", { x: 0, y: 48 + 16 * i, class: "tmx-note tmx-start" }, group) }));
     map.setAttribute("viewBox", `0 0 ${wide} ${tall}`);
     map.replaceChildren(h("title", { id: `${id}-title` }, "The Transformer, its encoder left, its decoder right. Each box can be opened."),
@@ -159,7 +159,7 @@ function render({ model, el }) {
     const most = Math.max(...Object.values(found.groups));
     for (const { group, bar, part } of bars) {
       const share = found.groups[group] / found.total;
-      bar.setAttribute("width", Math.max(1, 50 * found.groups[group] / most).toFixed(1));
+      bar.setAttribute("width", Math.max(1, 42 * found.groups[group] / most).toFixed(1));
       part.textContent = `${(100 * share).toFixed(share < 0.1 ? 1 : 0)}%`;
     }
 
