@@ -224,7 +224,9 @@ class DecoderBlock(Block):
 
     def start(self, memory: Tensor) -> Cache:
         """The cache before the first token: what `memory` is to this block's second attention."""
-        return Cache(own=None, memory=self.multihead_attn.project(memory, memory))
+        seen = self.multihead_attn.project(memory, memory)
+        # Every later step reads all of it: each head's lies in one piece, which is faster.
+        return Cache(own=None, memory=KeysValues(*(part.contiguous() for part in seen)))
 
     def step(
         self, tgt: Tensor, cache: Cache, memory_key_padding_mask: Tensor | None = None
