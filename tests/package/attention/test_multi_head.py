@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from labnotes.attention import MultiHeadAttention, ScaledDotProductAttention, masks
-from labnotes.attention.multi_head import attention_weights
+from labnotes.attention.multi_head import KeysValues, attention_weights
 
 
 def both(embed_dim=12, num_heads=3, **options):
@@ -115,6 +115,14 @@ def test_lengths_for_each_query_hide_what_a_bool_mask_hides():
     mask = torch.arange(7) >= lengths[..., None]
     expected = ours(*inputs(), attn_mask=mask)
     assert torch.equal(ours(*inputs(), lengths), expected)
+
+
+def test_new_keys_and_values_stand_behind_the_old_ones():
+    """Attention takes them in any order; a mask or a bias by positions does not."""
+    old, new = (KeysValues(*torch.randn(2, 1, 3, length, 4)) for length in (5, 2))
+    both_of_them = old.append(new)
+    for part, before, after in zip(both_of_them, old, new):
+        assert torch.equal(part[:, :, :5], before) and torch.equal(part[:, :, 5:], after)
 
 
 def test_keys_and_values_kept_from_earlier_steps_give_the_same_as_all_at_once():
