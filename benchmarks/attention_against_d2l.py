@@ -27,7 +27,7 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-import torch._dynamo  # noqa: F401  torch's optimizers import it when first made
+import torch._dynamo  # noqa: F401  optimizers import it when first made
 from against_d2l import Clock, in_turns, quiet_d2l, write
 from seq2seq_against_d2l import BATCH, Data, Model, equal_lengths
 from torch import nn
@@ -131,18 +131,18 @@ def sources(batch: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
     return tokens.masked_fill(torch.arange(length) >= lengths[:, None], 0), lengths
 
 
-def encoder(length: int, dropout: float, batch: int = 4) -> tuple[dict, bool]:
+def encoder(length: int, dropout: float) -> tuple[dict, bool]:
     """What each side runs, and whether outputs and gradients without dropout are the same."""
     ours, theirs = (whole.encoder for whole in both(dropout))
-    tokens, lengths = sources(batch, length)
+    tokens, lengths = sources(4, length)
     valid = (tokens != 0)[..., None]
-    upstream = torch.randn(batch, length, FEATURES) * valid
+    upstream = torch.randn(4, length, FEATURES) * valid
 
     def run(forward, model):
         model.zero_grad()
         found = forward()
         found.backward(upstream)
-        return found.detach() * valid, model.embedding.parameters().__next__().grad
+        return found.detach() * valid, next(model.embedding.parameters()).grad
 
     sides = {
         "d2l": lambda: run(lambda: theirs(tokens, lengths), theirs),
