@@ -33,6 +33,7 @@ LAYERS = {
     "normalization.BatchNorm", "normalization.GroupNorm", "normalization.InstanceNorm",
     "normalization.LayerNorm",
     "segmentation.FCNHead", "segmentation.Stages", "segmentation.UNetHead",
+    "sequence.AttentionDecoder", "sequence.BidirectionalEncoder",
     "sequence.Decoder", "sequence.Encoder", "sequence.GRU", "sequence.LSTM", "sequence.RNN",
     "transformer.Decoder", "transformer.DecoderBlock", "transformer.Encoder",
     "transformer.EncoderBlock",
@@ -44,7 +45,7 @@ AHEAD = {"bert.Bert", "transformer.Transformer"}
 #: with one vector.
 MAPPERS = {
     "detection.TinyFasterRCNN", "detection.TinySSD", "detection.TinyYOLO", "segmentation.FCN",
-    "sequence.CharLSTM", "sequence.Seq2Seq", "sequence.Tagger",
+    "sequence.AttentionSeq2Seq", "sequence.CharLSTM", "sequence.Seq2Seq", "sequence.Tagger",
 }  # fmt: skip
 
 
