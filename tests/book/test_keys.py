@@ -119,6 +119,7 @@ NETWORKS = {
     "chapters/sequences/bleu": set(),
     "chapters/attention/scoring": set(),
     "chapters/attention/bahdanau": set(),
+    "chapters/attention/transformer": {"cost"},
 }
 
 
