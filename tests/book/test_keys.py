@@ -118,6 +118,7 @@ NETWORKS = {
     "chapters/sequences/deep-bidirectional": set(),
     "chapters/sequences/bleu": set(),
     "chapters/attention/scoring": set(),
+    "chapters/attention/translation": set(),
 }
 
 
