@@ -190,10 +190,10 @@ def test_each_chapter_has_a_plan_for_a_class(chapter):
     assert chapter.docname.removeprefix("chapters/") in plans(ROOT)
 
 
-def test_there_are_courses_of_6_12_24_and_72_hours_and_the_longest_has_every_chapter():
+def test_there_are_courses_of_6_12_24_and_81_hours_and_the_longest_has_every_chapter():
     page = (ROOT / "chapters" / "reference" / "for-teachers.md").read_text("utf8")
     courses = [parse(body) for body in re.findall(r"^```{syllabus}\n(.*?)^```$", page, re.M | re.S)]
-    assert [c.hours for c in courses[:4]] == [6, 12, 24, 72]
+    assert [c.hours for c in courses[:4]] == [6, 12, 24, 81]
     named = {name for s in courses[3].sessions for name in [*s.chapters, *s.at_home]}
     assert named == {c.docname.removeprefix("chapters/") for c in book()}
     # Shapes, residual networks, BLEU, attention.
