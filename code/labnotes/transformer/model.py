@@ -1,6 +1,8 @@
 """The Transformer from token numbers to logits: encoder, decoder, both, and how they write.
 
-Batch first: token numbers are ``(batch, length)``, logits ``(batch, length, vocabulary)``.
+Batch first: token numbers are ``(batch, length)``, logits ``(batch, length, vocabulary)``. A
+time-first batch ``(length, batch)`` has the shape of a batch too: it is refused where source and
+target differ in length.
 """
 
 from __future__ import annotations
@@ -237,8 +239,15 @@ class Transformer(nn.Module):
         ----------
         source, target
             Token numbers, int64, ``(batch, source length)`` and ``(batch, target length)``;
-            `target` begins with the token of the beginning (teacher forcing).
+            `target` begins with the token of the beginning (teacher forcing). Of a source that is
+            nothing but padding the decoder sees nothing: it writes by what it has written alone.
+
+        Raises
+        ------
+        ValueError
+            If these are no token numbers, or source and target differ in batch size.
         """
+        _check_pair(source, target)
         hidden = self.hidden(source)
         return self.decoder(target, self.encoder(source, hidden), hidden)
 
@@ -317,6 +326,14 @@ class Transformer(nn.Module):
                 if ended.all():
                     break
         return torch.stack(written, dim=1)
+
+
+def _check_pair(source: Tensor, target: Tensor) -> None:
+    if len(source) != len(target):
+        raise ValueError(
+            f"source has shape {tuple(source.shape)}, target {tuple(target.shape)}: give (batch, "
+            "length) for both, with one batch size; the batch comes first"
+        )
 
 
 def _check_tokens(tokens: Tensor, vocabulary: int) -> None:

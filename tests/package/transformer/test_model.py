@@ -126,6 +126,58 @@ def test_more_padding_and_another_order_of_the_batch_change_nothing():
     )
 
 
+def test_generating_is_the_same_in_another_order_of_the_batch_and_with_more_padding():
+    model = decided(15)
+    source = tokens(4, 6, 15)
+    source[1, 4:] = 0
+    written = lambda source: model.generate(source, start=1, end=2, max_length=8)  # noqa: E731
+    expected = written(source)
+    assert len({tuple(row.tolist()) for row in expected}) >= 3
+    longer = torch.cat([source, torch.zeros(4, 5, dtype=torch.int64)], dim=1)
+    assert torch.equal(written(longer), expected)
+    order = torch.tensor([2, 0, 3, 1])
+    assert torch.equal(written(source[order]), expected[order])
+    alone = written(source[1:2, :4])  # as long as it is, by itself
+    assert torch.equal(alone[0], expected[1, : alone.shape[1]])
+
+
+def test_a_source_of_padding_alone_gives_no_nan_and_is_written_without_the_encoder():
+    model = decided(15)
+    source, target = tokens(3, 6, 15), tokens(3, 4, 15, seed=3)
+    expected, written = model(source, target), model.generate(source, 1, 2, 8)
+    blank = source.clone()
+    blank[1] = 0
+    logits = model(blank, target)
+    logits.sum().backward()
+    assert logits.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+    torch.testing.assert_close(logits[::2], expected[::2], rtol=0, atol=1e-10)
+    found = model.generate(blank, 1, 2, 8)
+    shared = min(found.shape[1], written.shape[1])
+    assert torch.equal(found[::2, :shared], written[::2, :shared])
+    with torch.no_grad():  # what the encoder gives for the padding cannot matter
+        deaf = model.decoder(target, torch.randn(3, 6, 12).double(), torch.ones(3, 6) > 0)
+    torch.testing.assert_close(logits[1], deaf[1], rtol=0, atol=1e-10)
+
+
+def test_tokens_that_are_written_later_have_later_positions():
+    embed = Transformer(15, **SMALL).eval().encoder.embedding
+    whole = embed(tokens(2, 9, 15))
+    rows = embed(tokens(2, 9, 15)[:, 4:7], start=4)
+    assert torch.equal(rows, whole[:, 4:7])
+    assert not torch.allclose(rows, embed(tokens(2, 9, 15)[:, 4:7]))
+
+
+def decided(vocabulary):
+    """A model in evaluation mode whose weights are large: sources make a difference."""
+    torch.manual_seed(1)
+    model = Transformer(vocabulary, **SMALL, padding=0).double().eval()
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            nn.init.normal_(parameter, std=0.6)
+    return model
+
+
 def test_a_later_token_of_the_target_changes_no_earlier_logits():
     model = Transformer(15, **SMALL).double().eval()
     source, target = tokens(2, 6, 15), tokens(2, 6, 15, seed=3)
@@ -154,7 +206,9 @@ def test_a_shared_vocabulary_has_one_table_and_two_have_two():
         (lambda m: m(torch.ones(1, 2), torch.tensor([[1]])), "torch.float32"),
         (lambda m: m.generate(torch.tensor([[1]]), 1, 15, 3), "numbers 0 to 14"),
         (lambda m: m.generate(torch.tensor([[1]]), 1, 2, 0), "max_length is 0"),
+        (lambda m: m(tokens(7, 2, 15), tokens(5, 2, 15)), "one batch size; the batch comes first"),
         (lambda m: Transformer(0), "vocabulary is 0"),
+        (lambda m: Transformer(9, **(SMALL | {"nhead": 5})), "embed_dim is 12, num_heads 5"),
         (lambda m: Transformer(9, **(SMALL | {"num_decoder_layers": 0})), "num_layers is 0"),
     ],
 )
