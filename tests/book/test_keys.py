@@ -120,6 +120,7 @@ NETWORKS = {
     "chapters/attention/scoring": set(),
     "chapters/attention/bahdanau": set(),
     "chapters/attention/transformer": {"cost"},
+    "chapters/attention/translation": set(),
 }
 
 
