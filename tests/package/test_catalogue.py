@@ -46,6 +46,7 @@ AHEAD = {"bert.Bert"}
 MAPPERS = {
     "detection.TinyFasterRCNN", "detection.TinySSD", "detection.TinyYOLO", "segmentation.FCN",
     "sequence.AttentionSeq2Seq", "sequence.CharLSTM", "sequence.Seq2Seq", "sequence.Tagger",
+    "transformer.Transformer",
 }  # fmt: skip
 
 
