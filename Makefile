@@ -56,6 +56,7 @@ bench: .venv/.ready
 	$(PY) benchmarks/rnn_against_d2l.py --save
 	$(PY) benchmarks/seq2seq_against_d2l.py --save
 	$(PY) benchmarks/beam_search.py --save
+	$(PY) benchmarks/attention_against_d2l.py --save
 	$(PY) benchmarks/loop_overhead.py
 
 # Small faults in the taught code: which of them would no test notice? Half an hour; not part of CI.

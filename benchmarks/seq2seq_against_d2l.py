@@ -49,6 +49,19 @@ class Model(d2l.Seq2Seq):
         return (super().loss(logits, targets, averaged=False) * mask).sum() / mask.sum()
 
 
+def equal_lengths(data: Data, pairs: int) -> list[tuple[torch.Tensor, ...]]:
+    """The first pairs in batches of equally long sources, targets cut at the longest one's end."""
+    source, inputs, lengths, targets = (part[:pairs] for part in data.arrays)
+    ends, batches = (targets != data.tgt_vocab["<pad>"]).sum(1), []
+    for rows in (100 * lengths + ends).argsort().split(lengths.long().bincount().tolist()):
+        for some in (part for part in rows.split(BATCH) if len(part)):
+            s, t = int(lengths[some[0]]), int(ends[some].max())
+            batches.append(
+                (source[some, :s], inputs[some, :t], targets[some, :t].long(), ends[some])
+            )
+    return batches
+
+
 def step(model, batch):
     return masked_cross_entropy(model(*batch[:2]), *batch[2:])
 
@@ -61,14 +74,7 @@ def one_run(side: str, seed: int) -> dict:
     model = Model(
         d2l.Seq2SeqEncoder(sizes[0], 256, 256, 2, 0.2), Decoder(sizes[1], 256, 2, 0.2), pad, 0.005
     )
-    source, inputs, lengths, targets = (part[:PAIRS] for part in data.arrays)
-    ends, batches = (targets != pad).sum(1), []
-    for rows in (100 * lengths + ends).argsort().split(lengths.long().bincount().tolist()):
-        for some in (part for part in rows.split(BATCH) if len(part)):
-            s, t = int(lengths[some[0]]), int(ends[some].max())
-            batches.append(
-                (source[some, :s], inputs[some, :t], targets[some, :t].long(), ends[some])
-            )
+    batches = equal_lengths(data, PAIRS)
     if side == "d2l":
         model.board.display = False
         d2l.Trainer(max_epochs=EPOCHS, gradient_clip_val=1).fit(model, data)

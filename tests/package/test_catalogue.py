@@ -33,18 +33,20 @@ LAYERS = {
     "normalization.BatchNorm", "normalization.GroupNorm", "normalization.InstanceNorm",
     "normalization.LayerNorm",
     "segmentation.FCNHead", "segmentation.Stages", "segmentation.UNetHead",
+    "sequence.AttentionDecoder", "sequence.BidirectionalEncoder",
     "sequence.Decoder", "sequence.Encoder", "sequence.GRU", "sequence.LSTM", "sequence.RNN",
     "transformer.Decoder", "transformer.DecoderBlock", "transformer.Encoder",
     "transformer.EncoderBlock",
     "vision.Frozen",
 }  # fmt: skip
 #: Networks that no chapter explains yet; the catalogue links to chapters.
-AHEAD = {"bert.Bert", "transformer.Transformer"}
+AHEAD = {"bert.Bert"}
 #: What answers with boxes, with a map or at each place of a text; the catalogue counts what answers
 #: with one vector.
 MAPPERS = {
     "detection.TinyFasterRCNN", "detection.TinySSD", "detection.TinyYOLO", "segmentation.FCN",
-    "sequence.CharLSTM", "sequence.Seq2Seq", "sequence.Tagger",
+    "sequence.AttentionSeq2Seq", "sequence.CharLSTM", "sequence.Seq2Seq", "sequence.Tagger",
+    "transformer.Transformer",
 }  # fmt: skip
 
 

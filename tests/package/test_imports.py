@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -88,6 +89,7 @@ PROTOCOL = {"forward", "state_dict", "load_state_dict"}
 NAMED_BY_THE_READER = [m for m in MODULES if not m.startswith("labnotes.exercises.")]
 
 
+@cache
 def exported() -> set[str]:
     """The full names of what the subpackages re-export: the classes a reader meets."""
     found = set()

@@ -45,11 +45,15 @@ def becomes_another(place: Locator, before: str) -> bool:
     )
 
 
-#: Sections above get their height as they come near, so one scroll may not be enough.
+#: Sections above get their height as they come near, so one scroll may not be enough: until the
+#: place has stood still for a while.
 COME_NEAR = """async (place) => {
-    for (let n = 0; n < 60; n++) {
+    for (let n = 0, still = 0, top = 0; n < 60 && still < 8; n++) {
         place.scrollIntoView({ block: "center" });
         await new Promise(requestAnimationFrame);
+        const now = place.getBoundingClientRect().top;
+        still = now == top ? still + 1 : 0;
+        top = now;
     }
 }"""
 

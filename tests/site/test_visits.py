@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from built_site import holding
 from visits import ANSWER
 
 PAGE = "chapters/reference/data-and-licences.html"
@@ -40,6 +41,31 @@ def test_one_text_that_is_too_faint_is_found(theme, selector, visit):
         "(e, colour) => e.style.setProperty('color', colour, 'important')", FAINT[theme]
     )
     assert len(contrasts(seen)) >= 1
+
+
+def test_faults_in_listings_and_formulas_are_found_and_the_page_is_as_it_was(visit):
+    """Axe sees less of them than the reader, and all that it could complain of."""
+    seen = visit().go(holding("ln-explorer")[0])
+    html = seen.page.evaluate("document.querySelector('article').outerHTML.length")
+    assert seen.axe() == []
+    marks = seen.page.locator("article [data-look]").count()
+    after = seen.page.evaluate("document.querySelector('article').outerHTML.length")
+    assert html <= after <= html + marks * len(' data-look=""')
+    seen.page.add_style_tag(content="article pre .n {color: #ddd !important}")
+    seen.page.locator(".katex-display .katex-html").first.evaluate(
+        """(e) => {
+            e.style.paddingRight = "3000px";  // wider than its box, which no key can scroll
+            const box = e.closest(".katex-display");
+            box.style.overflowX = "auto";
+            box.removeAttribute("tabindex");
+            box.querySelectorAll("[tabindex]").forEach((each) => each.removeAttribute("tabindex"));
+        }"""
+    )
+    seen.page.locator("article pre").first.evaluate("(e) => e.setAttribute('role', 'nonsense')")
+    found = seen.axe()
+    assert any(line.startswith("color-contrast") and "<span" in line for line in found), found
+    assert any(line.startswith("scrollable-region-focusable") for line in found), found
+    assert any(line.startswith("aria-roles") for line in found), found
 
 
 def test_a_fault_in_an_answer_is_found(visit):

@@ -210,6 +210,32 @@ MARK_LOOKS = """() => {
         for (const e of [all[0], all.at(-1)]) e.setAttribute("data-look", "");
     }
 }"""
+#: Most elements of a page are coloured words of listings and parts of formulas, which axe would go
+#: through rule by rule. So of listings the marked ones stay, as text in their boxes the rest; what
+#: is drawn of a formula, and hidden from screen readers, gives way to its text in a box of its size.
+#: (All sizes are read first, for each change would make the next one be computed anew.)
+THIN = """() => {
+    const drawn = [...document.querySelectorAll(".katex-html")];
+    const sizes = drawn.map((e) => [e.scrollWidth, e.getBoundingClientRect().height]);
+    window.lnThinned = [...drawn, ...document.querySelectorAll("article pre")].map((e, n) => {
+        const kept = [...e.childNodes], style = e.getAttribute("style"), copy = e.cloneNode(true);
+        if (n < drawn.length) {
+            copy.textContent = e.textContent;
+            const [width, height] = sizes[n];
+            e.style.cssText =
+                `display: inline-block; width: ${width}px; height: ${height}px; overflow: clip`;
+        }
+        for (const span of copy.querySelectorAll("span[class]:not([data-look], [id])")) {
+            span.replaceWith(...span.childNodes);
+        }
+        e.replaceChildren(...copy.childNodes);
+        return () => {
+            e.replaceChildren(...kept);
+            style === null ? e.removeAttribute("style") : e.setAttribute("style", style);
+        };
+    });
+}"""
+WHOLE = "() => lnThinned.forEach((restore) => restore())"
 #: Rules on colours look at the marked texts, all others at the whole page. (No file is loaded for
 #: the rules on style sheets and films: they are none of the serious ones.)
 AXE = """async (coloursOnly) => {
@@ -276,7 +302,9 @@ class Visit:
         if not self.page.evaluate("() => Boolean(window.axe)"):
             self.page.evaluate(AXE_SCRIPT)
         self.page.evaluate(MARK_LOOKS)
+        self.page.evaluate(THIN)
         found = self.page.evaluate(AXE, colours_only)
+        self.page.evaluate(WHOLE)
         return [
             f"{rule['id']}: {node['target']} {node['html'][:120]} {node['failureSummary']}"
             for rule in found

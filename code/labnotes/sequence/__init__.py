@@ -3,6 +3,7 @@
 from labnotes.lazy import lazy
 
 __all__ = lazy(__name__, {
+    "attending": ["AttentionDecoder", "AttentionSeq2Seq", "BidirectionalEncoder"],
     "characters": ["CharLSTM"],
     "clipping": ["clip_by_norm", "clip_by_value"],
     "ibm": ["IBMModel1"],

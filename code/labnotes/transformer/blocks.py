@@ -2,6 +2,9 @@
 
 Batch first. Parameters have the names of `torch.nn.TransformerEncoderLayer` and
 `torch.nn.TransformerDecoderLayer`, masks their meaning: True hides.
+
+A time-first batch ``(length, batch, d_model)``, which torch's layers take unless they are told
+otherwise, has the shape of a batch too: it is refused only where a mask or the memory does not fit.
 """
 
 from __future__ import annotations
@@ -146,6 +149,10 @@ class Cache:
     own: KeysValues | None
     memory: KeysValues
 
+    def select(self, rows: Tensor) -> Cache:
+        """Those rows ``(m,)`` of the batch, a row maybe several times."""
+        return Cache(None if self.own is None else self.own.select(rows), self.memory.select(rows))
+
 
 class DecoderBlock(Block):
     """Self-attention, attention to the encoder's output, feed-forward network; skips and norms.
@@ -224,7 +231,9 @@ class DecoderBlock(Block):
 
     def start(self, memory: Tensor) -> Cache:
         """The cache before the first token: what `memory` is to this block's second attention."""
-        return Cache(own=None, memory=self.multihead_attn.project(memory, memory))
+        seen = self.multihead_attn.project(memory, memory)
+        # Every later step reads all of it: each head's lies in one piece, which is faster.
+        return Cache(own=None, memory=KeysValues(*(part.contiguous() for part in seen)))
 
     def step(
         self, tgt: Tensor, cache: Cache, memory_key_padding_mask: Tensor | None = None
@@ -232,7 +241,13 @@ class DecoderBlock(Block):
         """The next token alone, ``(batch, 1, d_model)``; `cache` learns its keys and values.
 
         Gives what :meth:`forward` gives for the last token of all so far under a causal mask.
+
+        Raises
+        ------
+        ValueError
+            If `tgt` is more than a token, or of another batch than `cache`.
         """
+        _check_step(tgt, cache)
         shape = (len(tgt), 1, cache.memory.keys.shape[2])
         hidden = merge_masks(None, memory_key_padding_mask, None, shape)
 
@@ -254,3 +269,12 @@ class DecoderBlock(Block):
         x = self.norm1(x + self.dropout1(own(x)))
         x = self.norm2(x + self.dropout2(cross(x)))
         return self.norm3(x + self.dropout3(self.feed_forward(x)))
+
+
+def _check_step(tgt: Tensor, cache: Cache) -> None:
+    batch, heads, _, features = cache.memory.keys.shape
+    expected = (batch, 1, heads * features)
+    if tuple(tgt.shape) != expected:
+        raise ValueError(
+            f"tgt has shape {tuple(tgt.shape)}: give the next token alone, {expected} for this cache"
+        )

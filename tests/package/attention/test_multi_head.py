@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from labnotes.attention import MultiHeadAttention, ScaledDotProductAttention, masks
-from labnotes.attention.multi_head import attention_weights
+from labnotes.attention.multi_head import KeysValues, attention_weights
 
 
 def both(embed_dim=12, num_heads=3, **options):
@@ -117,6 +117,14 @@ def test_lengths_for_each_query_hide_what_a_bool_mask_hides():
     assert torch.equal(ours(*inputs(), lengths), expected)
 
 
+def test_new_keys_and_values_stand_behind_the_old_ones():
+    """Attention takes them in any order; a mask or a bias by positions does not."""
+    old, new = (KeysValues(*torch.randn(2, 1, 3, length, 4)) for length in (5, 2))
+    both_of_them = old.append(new)
+    for part, before, after in zip(both_of_them, old, new):
+        assert torch.equal(part[:, :, :5], before) and torch.equal(part[:, :, 5:], after)
+
+
 def test_keys_and_values_kept_from_earlier_steps_give_the_same_as_all_at_once():
     ours, _ = both()
     x, _, _ = inputs(queries=6)
@@ -128,6 +136,25 @@ def test_keys_and_values_kept_from_earlier_steps_give_the_same_as_all_at_once():
         kept = new if kept is None else kept.append(new)
         steps.append(ours.attend(now, kept))
     torch.testing.assert_close(torch.cat(steps, dim=1), whole, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("need_weights", [True, False])
+def test_another_order_of_the_batch_and_more_padding_change_nothing(need_weights):
+    ours, _ = both()
+    q, k, v = inputs()
+    lengths = torch.tensor([7, 4, 1, 6])
+    expected = ours(q, k, v, lengths, attn_mask=EACH, need_weights=need_weights)
+    order = torch.tensor([3, 1, 0, 2])
+    found = ours(
+        q[order], k[order], v[order], lengths[order], attn_mask=EACH[order],
+        need_weights=need_weights,
+    )  # fmt: skip
+    torch.testing.assert_close(found, expected[order], rtol=0, atol=1e-12)
+    more = torch.full((4, 3, 12), 1e3, dtype=torch.float64)
+    mask = torch.cat([EACH, torch.zeros(4, 5, 3, dtype=torch.bool)], dim=2)
+    longer = (torch.cat([k, more], 1), torch.cat([v, -more], 1))
+    found = ours(q, *longer, lengths, attn_mask=mask, need_weights=need_weights)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
 
 
 def test_weights_are_those_of_a_loop():
@@ -170,6 +197,11 @@ def test_dropout_is_on_the_weights_in_training_and_off_in_evaluation():
         (lambda a, x: a(x, x, x, attn_mask=torch.ones(3, 2) > 0), ValueError, "attn_mask has"),
         (lambda a, x: a(x, x, x, attn_mask=torch.ones(3, 3).int()), TypeError, "attn_mask is"),
         (lambda a, x: a(x, x, x, key_padding_mask=torch.ones(2, 3)), TypeError, "True hides"),
+        (
+            lambda a, x: a(*3 * [x.transpose(0, 1)], torch.tensor([3, 1])),
+            ValueError,
+            "valid_lens has",
+        ),
         (lambda a, x: masks.causal(0), ValueError, "length is 0"),
         (lambda a, x: masks.padding(torch.tensor([4]), 3), ValueError, "from 0 to 3"),
         (lambda a, x: masks.padding(torch.tensor([1.0]), 3), ValueError, "give integers"),

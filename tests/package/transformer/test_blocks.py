@@ -101,6 +101,75 @@ def test_in_training_dropout_acts_in_each_of_its_places():
             assert not torch.equal(plain, layer(*given)), name
 
 
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_a_row_of_nothing_but_padding_is_read_as_if_attention_gave_its_bias(norm_first):
+    encoder, _ = pair(EncoderBlock, nn.TransformerEncoderLayer, norm_first)
+    decoder, _ = pair(DecoderBlock, nn.TransformerDecoderLayer, norm_first)
+    x, memory = draw(5).requires_grad_(), draw(7).requires_grad_()
+    nothing, hidden = (torch.zeros(3, n, dtype=torch.bool) for n in (5, 7))
+    nothing[1] = hidden[1] = True
+    read = encoder(x, src_key_padding_mask=nothing)
+    written = decoder(x, memory, tgt_mask=FUTURE, memory_key_padding_mask=hidden)
+    stepwise, cache = [], decoder.start(memory)
+    for t in range(5):
+        stepwise.append(decoder.step(x[:, t : t + 1], cache, hidden))
+    torch.testing.assert_close(torch.cat(stepwise, 1), written, rtol=0, atol=1e-11)
+    (read.sum() + written.sum()).backward()
+    assert x.grad.isfinite().all() and memory.grad.isfinite().all()
+    assert not memory.grad[1].any() and memory.grad[0].any()
+    # torch's layers, which would give NaN there, with attention that gives its bias to all
+    for ours, theirs, attention, found, options in (
+        (encoder, nn.TransformerEncoderLayer, "self_attn", read, {}),
+        (decoder, nn.TransformerDecoderLayer, "multihead_attn", written, {"tgt_mask": FUTURE}),
+    ):
+        blind = pair(type(ours), theirs, norm_first)[1]
+        nn.init.zeros_(blind.get_submodule(attention).out_proj.weight)
+        given = (x,) if ours is encoder else (x, memory)
+        torch.testing.assert_close(found[1], blind(*given, **options)[1], rtol=0, atol=1e-11)
+        others = pair(type(ours), theirs, norm_first)[1](*given, **options)
+        torch.testing.assert_close(found[::2], others[::2], rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("name", "mask", "error", "says"),
+    [
+        ("tgt_mask", torch.ones(5, 4) > 0, ValueError, r"attn_mask has shape \(5, 4\)"),
+        ("tgt_mask", torch.ones(5, 5).long(), TypeError, "attn_mask is torch.int64"),
+        ("memory_mask", torch.ones(7, 5) > 0, ValueError, r"give \(5, 7\) or \(3, 5, 7\)"),
+        ("tgt_key_padding_mask", PADDING.T, ValueError, r"key_padding_mask has shape \(5, 3\)"),
+        ("tgt_key_padding_mask", PADDING.float(), TypeError, "give bool, True hides"),
+        ("memory_key_padding_mask", PADDING, ValueError, r"\(3, 5\): give \(3, 7\)"),
+        ("memory_key_padding_mask", MEMORY_PADDING.int(), TypeError, "give bool, True hides"),
+    ],
+)
+def test_a_mask_of_another_shape_or_type_is_refused_whole_and_step_by_step(name, mask, error, says):
+    decoder = DecoderBlock(**SIZES).double()
+    with pytest.raises(error, match=says):
+        decoder(draw(5), draw(7), **{name: mask})
+    encoder = EncoderBlock(**SIZES).double()
+    if name.startswith("tgt"):
+        with pytest.raises(error, match=says):
+            encoder(draw(5), **{name.replace("tgt", "src"): mask})
+    if name == "memory_key_padding_mask":
+        with pytest.raises(error, match="key_padding_mask"):
+            decoder.step(draw(5)[:, :1], decoder.start(draw(7)), mask)
+
+
+def test_a_step_takes_one_token_of_the_batch_of_its_cache():
+    decoder = DecoderBlock(**SIZES).double()
+    for tgt in (draw(5)[:, :2], draw(5)[:2, :1], draw(5)[:, 0], draw(5)[:, :1, :8]):
+        with pytest.raises(ValueError, match=r"give the next token alone, \(3, 1, 12\)"):
+            decoder.step(tgt, decoder.start(draw(7)))
+
+
+def test_a_time_first_batch_is_refused_where_masks_or_memory_tell_it_from_batch_first():
+    time_first = draw(5).transpose(0, 1)
+    with pytest.raises(ValueError, match=r"key_padding_mask has shape \(3, 5\): give \(5, 3\)"):
+        EncoderBlock(**SIZES).double()(time_first, src_key_padding_mask=PADDING)
+    with pytest.raises(ValueError, match="give one batch size"):
+        DecoderBlock(**SIZES).double()(time_first, draw(7).transpose(0, 1))
+
+
 def test_bad_sizes_are_refused():
     with pytest.raises(ValueError, match="dim_feedforward is 0"):
         EncoderBlock(8, 2, 0)
