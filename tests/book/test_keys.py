@@ -118,6 +118,9 @@ NETWORKS = {
     "chapters/sequences/deep-bidirectional": set(),
     "chapters/sequences/bleu": set(),
     "chapters/attention/scoring": set(),
+    "chapters/attention/bahdanau": set(),
+    "chapters/attention/transformer": {"cost"},
+    "chapters/attention/translation": set(),
 }
 
 

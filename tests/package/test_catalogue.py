@@ -40,12 +40,13 @@ LAYERS = {
     "vision.Frozen",
 }  # fmt: skip
 #: Networks that no chapter explains yet; the catalogue links to chapters.
-AHEAD = {"bert.Bert", "transformer.Transformer"}
+AHEAD = {"bert.Bert"}
 #: What answers with boxes, with a map or at each place of a text; the catalogue counts what answers
 #: with one vector.
 MAPPERS = {
     "detection.TinyFasterRCNN", "detection.TinySSD", "detection.TinyYOLO", "segmentation.FCN",
     "sequence.AttentionSeq2Seq", "sequence.CharLSTM", "sequence.Seq2Seq", "sequence.Tagger",
+    "transformer.Transformer",
 }  # fmt: skip
 
 

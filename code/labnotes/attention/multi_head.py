@@ -30,6 +30,10 @@ class KeysValues(NamedTuple):
         pairs = zip(self, new, strict=True)
         return KeysValues(*(torch.cat(pair, dim=2) for pair in pairs))
 
+    def select(self, rows: Tensor) -> KeysValues:
+        """Those rows ``(m,)`` of the batch, a row maybe several times."""
+        return KeysValues(*(part[rows] for part in self))
+
 
 class MultiHeadAttention(nn.Module):
     r"""Multi-head attention (多头注意力): every head attends in a subspace of its own.

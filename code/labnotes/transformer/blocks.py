@@ -149,6 +149,10 @@ class Cache:
     own: KeysValues | None
     memory: KeysValues
 
+    def select(self, rows: Tensor) -> Cache:
+        """Those rows ``(m,)`` of the batch, a row maybe several times."""
+        return Cache(None if self.own is None else self.own.select(rows), self.memory.select(rows))
+
 
 class DecoderBlock(Block):
     """Self-attention, attention to the encoder's output, feed-forward network; skips and norms.

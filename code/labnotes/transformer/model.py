@@ -8,8 +8,10 @@ target differ in length.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labnotes.attention import masks
@@ -91,7 +93,7 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """A stack of decoder blocks over an embedding, and logits of the next token.
 
-    Parameters are those of :class:`Encoder`. The last layer shares its weights with the embedding.
+    Parameters are those of :class:`Encoder`. One table serves at the entrance and at the exit.
 
     References
     ----------
@@ -109,13 +111,11 @@ class Decoder(nn.Module):
     ):
         super().__init__()
         check_positive(num_layers=num_layers)
-        vocabulary, d_model = embedding.table.weight.shape
+        d_model = embedding.table.embedding_dim
         self.embedding = embedding
         options = (d_model, nhead, dim_feedforward, dropout, norm_first)
         self.layers = nn.ModuleList(DecoderBlock(*options) for _ in range(num_layers))
         self.norm = nn.LayerNorm(d_model) if norm_first else nn.Identity()
-        self.logits = nn.Linear(d_model, vocabulary, bias=False)
-        self.logits.weight = embedding.table.weight
 
     def forward(self, tokens: Tensor, memory: Tensor, memory_padding: Tensor | None = None):
         """Logits of the token after each, ``(batch, length, vocabulary)``; the future is hidden."""
@@ -124,6 +124,10 @@ class Decoder(nn.Module):
         for layer in self.layers:
             x = layer(x, memory, tgt_mask=future, memory_key_padding_mask=memory_padding)
         return self.logits(self.norm(x))
+
+    def logits(self, x: Tensor) -> Tensor:
+        """A number for each token of the vocabulary: the dot product of `x` with its embedding."""
+        return F.linear(x, self.embedding.table.weight)
 
     def start(self, memory: Tensor) -> list[Cache]:
         """The caches of all blocks before the first token."""
@@ -142,6 +146,31 @@ class Decoder(nn.Module):
         for layer, cache in zip(self.layers, caches, strict=True):
             x = layer.step(x, cache, memory_padding)
         return self.logits(self.norm(x[:, 0]))
+
+
+@dataclass
+class State:
+    """What a Transformer remembers between two tokens that it writes, a row for each sentence.
+
+    Attributes
+    ----------
+    caches
+        One for each block of the decoder.
+    hidden
+        Where the source is padding, ``(rows, source length)`` bool; None if nowhere.
+    """
+
+    caches: list[Cache]
+    hidden: Tensor | None
+
+    def select(self, rows: Tensor) -> State:
+        """Those rows ``(m,)``, int64, of the state, a row maybe several times.
+
+        It is the `select` of :func:`labnotes.sequence.search.batched_beam_search`, whose
+        beginnings change places: what is remembered must follow them.
+        """
+        caches = [cache.select(rows) for cache in self.caches]
+        return State(caches, None if self.hidden is None else self.hidden[rows])
 
 
 class Transformer(nn.Module):
@@ -200,7 +229,7 @@ class Transformer(nn.Module):
         self.decoder = Decoder(target, nhead, num_decoder_layers, *options)
         self.padding = padding
         for name, parameter in self.named_parameters():
-            if parameter.dim() > 1 and "embedding" not in name and "logits" not in name:
+            if parameter.dim() > 1 and "embedding" not in name:
                 nn.init.xavier_uniform_(parameter)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
@@ -225,6 +254,38 @@ class Transformer(nn.Module):
     def hidden(self, source: Tensor) -> Tensor | None:
         """Where `source` is padding, ``(batch, source length)`` bool; None if nothing is."""
         return None if self.padding is None else source == self.padding
+
+    def start(self, source: Tensor) -> State:
+        """Read a batch: the state before the first token of its translations.
+
+        Parameters
+        ----------
+        source
+            ``(batch, source length)`` int64.
+        """
+        hidden = self.hidden(source)
+        return State(self.decoder.start(self.encoder(source, hidden)), hidden)
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """Write on by one token, with what came before in a key-value cache (键值缓存).
+
+        Parameters
+        ----------
+        tokens
+            The last token of each row, ``(batch,)`` int64; first that of the beginning.
+        state
+            From :meth:`start` or the step before. It is not changed.
+
+        Returns
+        -------
+        log_probabilities : Tensor
+            Of the next token, ``(batch, vocabulary)``.
+        state : State
+            To be given to the next step.
+        """
+        caches = [replace(cache) for cache in state.caches]
+        logits = self.decoder.step(tokens, caches, state.hidden)
+        return logits.log_softmax(-1), State(caches, state.hidden)
 
     @torch.no_grad()
     def generate(self, source: Tensor, start: int, end: int, max_length: int) -> Tensor:

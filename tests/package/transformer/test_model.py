@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from labnotes.attention.positions import sinusoidal
+from labnotes.sequence.search import batched_beam_search, beam_search, power_penalty
 from labnotes.transformer import Transformer
+from labnotes.transformer.model import State
 
 SMALL = {"d_model": 12, "nhead": 3, "dim_feedforward": 20, "num_encoder_layers": 2,
          "num_decoder_layers": 3}  # fmt: skip
@@ -189,9 +191,8 @@ def test_a_later_token_of_the_target_changes_no_earlier_logits():
 def test_a_shared_vocabulary_has_one_table_and_two_have_two():
     shared, apart = Transformer(15, **SMALL), Transformer(15, 20, **SMALL)
     assert shared.encoder.embedding is shared.decoder.embedding
-    assert shared.decoder.logits.weight is shared.decoder.embedding.table.weight
     assert apart.encoder.embedding.table.weight.shape == (15, 12)
-    assert apart.decoder.logits.weight.shape == (20, 12)
+    assert apart.decoder.embedding.table.weight.shape == (20, 12)
     deviation = Transformer(4000, **SMALL).encoder.embedding.table.weight.std().item()
     assert deviation == pytest.approx(12**-0.5, rel=0.02)
 
@@ -214,3 +215,73 @@ def test_a_shared_vocabulary_has_one_table_and_two_have_two():
 def test_bad_input_is_refused_in_words(call, says):
     with pytest.raises(ValueError, match=says):
         call(Transformer(15, **SMALL))
+
+
+def translator(seed=1):
+    """A model with large random weights, so that its translations differ, and padded sources."""
+    torch.manual_seed(seed)
+    model = Transformer(15, 13, **SMALL, norm_first=True, padding=0).double().eval()
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            nn.init.normal_(parameter, std=0.6)
+    source = tokens(6, 8, 15)
+    source[0, 3:] = source[4, 6:] = 0
+    return model.requires_grad_(False), source
+
+
+def test_a_beam_over_cached_states_finds_what_a_beam_that_reads_all_again_finds():
+    model, source = translator()
+    first = torch.full((6,), 1)
+    cached = batched_beam_search(
+        model.step, model.start(source), first, 2, 3, 7, power_penalty(1.0), State.select
+    )
+    for row, found in zip(source, cached, strict=True):
+        alone = row[row != 0][None]  # without its padding
+
+        def again(prefixes, alone=alone):
+            return model(alone.expand(len(prefixes), -1), prefixes)[:, -1].log_softmax(-1)
+
+        expected = beam_search(again, [1], 3, 7, 2, power_penalty(1.0))
+        assert [h.tokens for h in found] == [h.tokens for h in expected]
+        assert [h.score for h in found] == pytest.approx([h.score for h in expected], abs=1e-5)
+    assert len({tuple(found[0].tokens) for found in cached}) > 1
+
+
+def test_steps_give_the_log_probabilities_of_the_whole_pass_and_leave_their_state_alone():
+    model, source = translator()
+    written = tokens(6, 5, 13)
+    expected = model(source, written).log_softmax(-1)
+    state = model.start(source)
+    for t in range(5):
+        found, after = model.step(written[:, t], state)
+        again, _ = model.step(written[:, t], state)  # from the same state once more
+        torch.testing.assert_close(found, expected[:, t], rtol=0, atol=1e-10)
+        assert torch.equal(found, again)
+        state = after
+
+
+@pytest.mark.parametrize("padding", [0, None])
+def test_selected_rows_of_a_state_go_on_as_a_batch_of_those_rows(padding):
+    model, source = translator()
+    model.padding = padding
+    written, rows = tokens(6, 4, 13), torch.tensor([4, 0, 0, 5])
+    state = model.start(source).select(torch.arange(6))
+    for t in range(3):
+        _, state = model.step(written[:, t], state)
+    found, _ = model.step(written[rows, 3], state.select(rows))
+    expected = model(source[rows], written[rows])[:, -1].log_softmax(-1)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
+
+
+def test_the_weights_hold_each_number_once_if_the_vocabularies_are_two():
+    model = Transformer(15, 20, **SMALL)
+    kept = sum(value.numel() for value in model.state_dict().values())
+    assert kept == sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_a_step_refuses_tokens_of_another_shape_or_vocabulary():
+    model, source = translator()
+    with pytest.raises(ValueError, match="give integers"):
+        model.step(torch.ones(6), model.start(source))
+    with pytest.raises(ValueError, match="the vocabulary has the numbers 0 to 12"):
+        model.step(torch.full((6,), 13), model.start(source))
