@@ -92,7 +92,7 @@ def both(dropout: float = 0.0) -> tuple[nn.Module, nn.Module]:
     theirs(one, one, torch.tensor([1]))  # its layers take their sizes from a first batch
     copied(theirs.encoder.embedding, ours.encoder.embedding.table)
     copied(theirs.decoder.embedding, ours.decoder.embedding.table)
-    copied(theirs.decoder.dense, ours.decoder.logits)
+    copied(theirs.decoder.dense, ours.decoder.embedding.table)  # one table, both ends
     nn.init.zeros_(theirs.decoder.dense.bias)
     for block, layer in zip(theirs.encoder.blks, ours.encoder.layers):
         copied_attention(block.attention, layer.self_attn)

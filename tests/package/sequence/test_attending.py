@@ -180,6 +180,19 @@ def test_every_parameter_learns():
     assert all(p.grad.abs().sum() > 0 for p in model.parameters())
 
 
+def test_the_gradient_is_that_of_finite_differences():
+    decoder = small().decoder.double().requires_grad_(False)
+    torch.manual_seed(1)
+    outputs, first = (torch.randn(s, dtype=torch.float64) for s in ((3, 4, 6), (1, 3, 6)))
+
+    def logits(outputs, first):
+        return decoder(WRITTEN[:, :2], decoder.start(outputs, first, LENGTHS))[0]
+
+    assert torch.autograd.gradcheck(
+        logits, (outputs.requires_grad_(), first.requires_grad_()), fast_mode=True
+    )
+
+
 def test_embeddings_and_what_the_logits_are_read_from_are_dropped_in_training_alone():
     model, seen = small(dropout=0.5), []
     for part in (model.encoder, model.decoder):
@@ -211,6 +224,8 @@ def test_what_cannot_be_is_refused():
         model.start(SOURCE + 5, LENGTHS)
     with pytest.raises(ValueError, match="go from 1 to 11: token numbers go from 0 to 10"):
         model.step(torch.tensor([1, 11, 2]), state)
+    with pytest.raises(ValueError, match="go from -1 to 2: token numbers go from 0 to 10"):
+        model.step(torch.tensor([1, -1, 2]), state)
     for wrong in (WRITTEN[:2], WRITTEN[:, :0], WRITTEN.float(), WRITTEN[0]):
         with pytest.raises(ValueError, match=r"give integers \(3, steps\)"):
             model.decoder(wrong, state)

@@ -22,6 +22,7 @@ def position_matrix(answer: Callable) -> Iterator[Case]:
         (2, 4, 0, "a sine and its cosine stand side by side: columns 0 and 1, 2 and 3"),
         (5, 6, 0, "column 2j turns by 10000 ** (-2j / d) a step: 1 in columns 0 and 1"),
         (3, 8, 7, "the first row is position start, the last one start + n - 1"),
+        (2, 4, 300, "any position has a row: compute it, no table ends there"),
     ):
         yield Case(
             call=f"position_matrix({n}, {d}, {start})",

@@ -89,7 +89,7 @@ ATTENTION = [
     MultiHeadAttention._biases, MultiHeadAttention.__init__, attention_weights,
 ]  # fmt: skip
 POSITIONS = (
-    "Attention alone cannot tell in which order its tokens stand, so each place adds a pattern of "
+    "Attention compares what tokens are, not where they stand, so each place adds a pattern of "
     "sines and cosines of its own. The pattern is computed; nothing in it is learned."
 )
 NETWORK = (
@@ -135,8 +135,9 @@ def boxes_of(norm_first: bool) -> list[Box]:
         Box("decoder.logits", "output layer", _both(
             "A linear layer gives each of the V tokens a score, its logit, at each place. Its "
             "weights are the table of the embedding once more."
-        ), [Decoder.__init__, Decoder.forward], "embedding",
-            [("in", "decoder.logits", "in"), ("out", "decoder.logits", "out")], ["decoder.logits"]),
+        ), [Decoder.logits, Decoder.forward], "embedding",
+            [("in", "decoder.logits", "in"), ("out", "decoder.logits", "out")],
+            ["decoder.embedding.table"]),
         Box("decoder.softmax", "softmax", _both(
             "The softmax makes of the logits the probabilities of the token after each place. In "
             "training the loss does this; greedy writing needs the largest logit alone, and feeds "
@@ -301,6 +302,14 @@ def _trace(norm_first: bool) -> tuple[Transformer, dict]:
             module, (Embedding, MultiHeadAttention, nn.Linear, nn.LayerNorm, nn.Embedding)
         ):
             module.register_forward_hook(keep)
+    score = model.decoder.logits  # a method, which has no hooks
+
+    def scored(x: Tensor) -> Tensor:
+        logits = score(x)
+        seen["decoder", "decoder.logits"] = {"in": x.shape, "out": logits.shape}
+        return logits
+
+    model.decoder.logits = scored
     memory = model.encoder(torch.zeros(s["batch"], s["source"], dtype=torch.long))
     side = "decoder"
     logits = model.decoder(torch.zeros(s["batch"], s["target"], dtype=torch.long), memory)
@@ -515,7 +524,7 @@ class TransformerMapExplorer(Explorer):
             f"feed-forward network. Right, the decoder: embedding, positions, {self.blocks} blocks "
             "of causal self-attention, cross-attention to the encoder's output and a feed-forward "
             "network, then output layer and softmax. A skip connection and a layer norm belong to "
-            f"each part. {counted['total']:,} parameters: {shares}."
+            f"each part of a block. {counted['total']:,} parameters: {shares}."
         )
 
     def still_svg(self) -> str:

@@ -56,6 +56,7 @@ TestSelfAttention = answers(
             ),
             "positions from 1": lambda n, d, s: turned(n, d, s + 1),
             "start forgotten": lambda n, d, s: turned(n, d),
+            "a table of 64 rows": lambda n, d, s: turned(64, d)[s : s + n],
             "half the exponent": lambda n, d, s: turned(n, d, s, exponent=1.0),
             "base 1000": lambda n, d, s: turned(n, d, s, base=1000.0),
             "growing frequencies": lambda n, d, s: turned(n, d, s, base=1e-4),

@@ -170,6 +170,8 @@ def test_the_shapes_are_those_of_a_run_at_other_sizes(norm_first):
             drawn += box.owns
         elif part["label"] == "softmax":
             assert given == output == tuple(logits.shape)
+        elif part["label"] == "output layer":
+            assert given == (1, 3, 10) and output == tuple(logits.shape)
         else:
             assert output == (1, length, 10) and given[:2] == (1, length)
         if part["group"] == "attention":
