@@ -140,6 +140,7 @@ class Decoder(nn.Module):
 
         What came before is in the caches; they learn the newest.
         """
+        _check_newest(tokens)
         own = caches[0].own
         place = 0 if own is None else own.keys.shape[2]
         x = self.embedding(tokens[:, None], start=place)  # (batch, 1, d_model)
@@ -336,7 +337,18 @@ def _check_pair(source: Tensor, target: Tensor) -> None:
         )
 
 
+def _check_newest(tokens: Tensor) -> None:
+    if isinstance(tokens, Tensor) and tokens.dim() != 1:
+        raise ValueError(
+            f"tokens have shape {tuple(tokens.shape)}: a step reads the newest of each row, (batch,)"
+        )
+
+
 def _check_tokens(tokens: Tensor, vocabulary: int) -> None:
+    if not isinstance(tokens, Tensor):
+        raise TypeError(
+            f"tokens are {type(tokens).__name__}: give a tensor of integers (batch, length)"
+        )
     if tokens.dim() != 2 or tokens.is_floating_point() or tokens.dtype == torch.bool:
         raise ValueError(
             f"tokens are {tokens.dtype} of shape {tuple(tokens.shape)}: give integers "

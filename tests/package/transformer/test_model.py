@@ -285,3 +285,10 @@ def test_a_step_refuses_tokens_of_another_shape_or_vocabulary():
         model.step(torch.ones(6), model.start(source))
     with pytest.raises(ValueError, match="the vocabulary has the numbers 0 to 12"):
         model.step(torch.full((6,), 13), model.start(source))
+    with pytest.raises(ValueError, match=r"shape \(6, 1\): a step reads the newest of each row"):
+        model.step(torch.ones(6, 1).long(), model.start(source))
+
+
+def test_a_source_of_strings_is_refused_in_words():
+    with pytest.raises(TypeError, match="tokens are list: give a tensor of integers"):
+        translator()[0].start([["a", "cat"]])
