@@ -49,6 +49,11 @@ def called(node: ast.AST) -> str | None:
     return getattr(node.func, "id", None) or getattr(node.func, "attr", None)
 
 
+def on_an_object(node: ast.AST) -> bool:
+    """``a.g(...)`` is no call of a function ``g`` that the chapter defines."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+
+
 def own(trees: list[ast.Module], names: set[str]) -> set[str]:
     """Functions of the chapter that return what one of `names` gives."""
     found = set(names)
@@ -79,6 +84,7 @@ def unseen(cells: list[str]) -> list[str]:
     """
     trees = [tree_of(cell) for cell in cells]
     names = own(trees, imported(trees))
+    defined = {f.name for tree in trees for f in tree.body if isinstance(f, ast.FunctionDef)}
     lost = []
     for cell, tree in zip(cells, trees):
         hidden = cell.rstrip().endswith(";")
@@ -86,7 +92,7 @@ def unseen(cells: list[str]) -> list[str]:
             if not isinstance(node, ast.Expr) or (tree.body[-1] is node and not hidden):
                 continue
             value = node.value
-            shown = called(value) in names
+            shown = called(value) in names - (defined if on_an_object(value) else set())
             acts = (ast.Call, ast.Constant, ast.Await, ast.Yield, ast.YieldFrom)
             idle = not any(isinstance(part, acts) for part in ast.walk(value))
             if shown or idle:
@@ -109,6 +115,7 @@ IMPORTS = "from labnotes.show import source, table as grid\nfrom labnotes.exerci
         ("for rows in both:\n    grid(rows)", ["grid(rows)"]),
         ("if both:\n    source(f)\nelse:\n    grid(rows)", ["source(f)", "grid(rows)"]),
         ("def mine():\n    return grid(rows)\n\n\nmine()\nx = 1", ["mine()"]),
+        ("def show():\n    return grid(rows)\n\n\nplt.show()\nx = 1", []),
         ("fashion.provenance\nx = 1", ["fashion.provenance"]),
         ("loss == mark\nprint(loss)", ["loss == mark"]),
         ("print('done')\ngrid(rows)", []),
