@@ -154,7 +154,8 @@ class HeadsExplorer(Explorer):
             x = left + wide * (i + 0.5) + 4
             ink = ' fill="#ffffff" font-weight="bold"' if i == self.word else ""
             parts.append(
-                f'<text transform="translate({x:g} 98) rotate(-90)"{ink}>{escape(token)}</text>'
+                f'<text x="{x:g}" y="98" transform="rotate(-90 {x:g} 98)"{ink}>{escape(token)}'
+                "</text>"
             )
         rows = looks.weights[:, :, self.word].flatten(0, 1)  # (layers * heads, keys)
         entropies = looks.entropies()[:, :, self.word].flatten()
