@@ -166,7 +166,8 @@
   open();
   fit();
   last = innerWidth;
-  document.fonts.ready.then(() => fit());
+  // Letters that a formula needs may come after those of the first page: what they change is fitted.
+  document.fonts.addEventListener("loadingdone", () => fit());
   // A formula asks for its letters when it comes near, and would be set anew before the reader's eyes.
   if (document.querySelector(".katex")) {
     addEventListener("load", () => ["1em KaTeX_Main", "italic 1em KaTeX_Math"].forEach((font) => document.fonts.load(font)));
