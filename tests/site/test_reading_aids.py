@@ -119,6 +119,7 @@ def test_a_chapter_marked_as_read_stays_so_and_has_its_tick_in_every_list(visit)
     assert {link.evaluate("e => e.pathname") for link in ticked.all()} == {f"/{path}"}
     expect(ticked.first).to_contain_text("(read)")
     page.goto(page.url.replace(other, path))
+    expect(button).to_have_attribute("aria-pressed", "true")
     button.click()
     expect(page.locator(".ln-tick")).to_have_count(0)
 

@@ -169,9 +169,14 @@
   // Letters that a formula needs may come after those of the first page: what they change is fitted.
   document.fonts.addEventListener("loadingdone", () => fit());
   // A formula asks for its letters when it comes near, and would be set anew before the reader's eyes.
-  if (document.querySelector(".katex")) {
-    addEventListener("load", () => ["1em KaTeX_Main", "italic 1em KaTeX_Math"].forEach((font) => document.fonts.load(font)));
-  }
+  const letters = {
+    ".katex": "1em KaTeX_Main", ".mathnormal": "italic 1em KaTeX_Math", ".mathbf": "bold 1em KaTeX_Main",
+    ".delimsizing.size1, .small-op": "1em KaTeX_Size1", ".delimsizing.size2, .large-op": "1em KaTeX_Size2",
+    ".delimsizing.size3": "1em KaTeX_Size3", ".delimsizing.size4, .delim-size4": "1em KaTeX_Size4",
+  };
+  addEventListener("load", () => Object.entries(letters).forEach(([kind, font]) => {
+    if (document.querySelector(kind)) document.fonts.load(font);
+  }));
 
   // A long list of sections scrolls by itself: the section being read stays in sight.
   addEventListener("activate.bs.scrollspy", (event) => {
