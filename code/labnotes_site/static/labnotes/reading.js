@@ -171,6 +171,7 @@
   // A formula asks for its letters when it comes near, and would be set anew before the reader's eyes.
   const letters = {
     ".katex": "1em KaTeX_Main", ".mathnormal": "italic 1em KaTeX_Math", ".mathbf": "bold 1em KaTeX_Main",
+    ".mathbb, .amsrm": "1em KaTeX_AMS", ".mathcal": "1em KaTeX_Caligraphic",
     ".delimsizing.size1, .small-op": "1em KaTeX_Size1", ".delimsizing.size2, .large-op": "1em KaTeX_Size2",
     ".delimsizing.size3": "1em KaTeX_Size3", ".delimsizing.size4, .delim-size4": "1em KaTeX_Size4",
   };
