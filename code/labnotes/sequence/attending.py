@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from labnotes.attention.masks import padding
 from labnotes.attention.scoring import AdditiveAttention
 from labnotes.checks import check_positive
-from labnotes.sequence.seq2seq import Encoder
+from labnotes.sequence.seq2seq import Encoder, _check_sizes
 
 #: The GRU's state ``(1, batch, hidden)``, and of the source what stays as it is: the encoder's
 #: outputs ``(1, batch, source steps, hidden)``, their keys ``(1, batch, source steps, attention)``,
@@ -94,7 +94,7 @@ class AttentionDecoder(nn.Module):
 
     def __init__(self, vocab_size: int, embed_size: int, hidden_size: int, dropout: float = 0.0):
         super().__init__()
-        _check_sizes(vocab_size, embed_size, hidden_size, dropout)
+        _check_sizes(vocab_size, embed_size, hidden_size, 1, dropout)  # one layer
         self.embedding = nn.Embedding(vocab_size, embed_size)
         nn.init.normal_(self.embedding.weight, 0, 0.3)  # as the plain decoder's
         self.dropout = nn.Dropout(dropout)
@@ -261,12 +261,6 @@ def _check_even(hidden_size: int) -> None:
         raise ValueError(
             f"hidden_size is {hidden_size}: give an even number, half of it is for each direction"
         )
-
-
-def _check_sizes(vocab_size: int, embed_size: int, hidden_size: int, dropout: float) -> None:
-    check_positive(vocab_size=vocab_size, embed_size=embed_size, hidden_size=hidden_size)
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout is {dropout}: give a probability, at least 0 and below 1")
 
 
 def _check_start(outputs: Tensor, state: Tensor, lengths, hidden_size: int) -> None:
