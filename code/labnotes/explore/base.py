@@ -11,9 +11,14 @@ import traitlets
 SHARED = [Path(__file__).with_name(name) for name in ("element.js", "pointer.js")]
 
 
-def with_shared(script: Path) -> str:
-    """An explorer's script, before it what they share: ``h`` makes an element, ``pointed`` listens."""
-    return "".join(file.read_text("utf8") for file in [*SHARED, script])
+def with_shared(script: Path, *also: str) -> str:
+    """An explorer's script, before it what all share: ``h`` makes an element, ``pointed`` listens.
+
+    `also` are further files that stand beside this one: ``filed.js`` is for those that let a page
+    keep their numbers apart.
+    """
+    files = [*SHARED, *(Path(__file__).with_name(name) for name in also), script]
+    return "".join(file.read_text("utf8") for file in files)
 
 
 class Explorer(anywidget.AnyWidget):

@@ -51,3 +51,30 @@ def test_an_attribute_may_be_a_listener_a_flag_or_left_out():
     assert made == ["input", ["min", 0], ["disabled", ""], ["on", "click"],
                     ["data-lm-suppress-shortcuts", "true"], ["kid"]]  # fmt: skip
     assert inside(script, 'h("rect").made[0]', None) == "http://www.w3.org/2000/svg rect"
+
+
+def test_numbers_come_with_the_state_or_once_from_a_script_beside_the_page():
+    from .node import inside
+
+    document = """
+        let asked = 0;
+        globalThis.document = {
+            createElement: () => ({ append() {}, setAttribute(name, value) { this[name] = value; },
+                                    addEventListener(kind, act) { this[kind] = act; } }),
+            head: { append(script) {
+                asked += 1;
+                if (script.src === "../gone.js") return script.error();
+                globalThis.labnotesWeights[script.src.split("/").at(-1)] = `of ${script.src}`;
+                script.load();
+            } },
+        };
+    """
+    files = [*SHARED, SHARED[0].with_name("filed.js")]
+    script = document + "".join(file.read_text("utf8") for file in files)
+    found = inside(
+        script,
+        '[await filed("packed", ""), await filed("", "../a.js"), await filed("", "../a.js"), asked,'
+        ' await filed("", "../gone.js").catch((error) => error.message)]',
+        None,
+    )
+    assert found == ["packed", "of ../a.js", "of ../a.js", 1, "../gone.js does not come"]

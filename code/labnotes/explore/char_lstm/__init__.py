@@ -55,7 +55,7 @@ class CharLSTMExplorer(Explorer):
         precision, or `length` is negative.
     """
 
-    _esm = with_shared(HERE / "char_lstm.js")
+    _esm = with_shared(HERE / "char_lstm.js", "filed.js")
     _css = HERE / "char_lstm.css"
 
     titles = traitlets.List(traitlets.Unicode()).tag(sync=True)

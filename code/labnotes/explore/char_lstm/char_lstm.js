@@ -105,20 +105,6 @@ export function outcome(text, alphabet, probabilities, temperature) {
     `open as one among ${openness(probabilities).toFixed(1)} equally likely characters.`;
 }
 
-// The numbers of a network. A page keeps them in a script beside it (which a browser also reads from a folder on
-// the reader's own disk, where it may not fetch): it files them under its own name.
-async function numbers(packed, place) {
-  if (packed) return halves(packed);
-  const name = place.split("/").at(-1), shelf = (globalThis.labnotesWeights ??= {});
-  if (!(name in shelf)) {
-    await new Promise((done, failed) => {
-      const script = h("script", { src: place, onload: done, onerror: () => failed(new Error(`${place} does not come`)) });
-      document.head.append(script);
-    });
-  }
-  return halves(shelf[name]);
-}
-
 const SHOWN = 7, AT_ONCE = 400, PAUSE = 35; // rows; characters for one press; milliseconds between two
 
 function render({ model, el }) {
@@ -169,7 +155,7 @@ function render({ model, el }) {
       show();
       try {
         const [embed, hidden] = get("sizes")[asked];
-        nets.set(asked, network(await numbers(get("weights")[asked], get("places")[asked]), alphabet().length, embed, hidden));
+        nets.set(asked, network(halves(await filed(get("weights")[asked], get("places")[asked])), alphabet().length, embed, hidden));
         note = "";
       } catch (error) {
         note = `The network could not be had (${error.message}). Reload the page and try again.`;

@@ -81,7 +81,7 @@ class HeadsExplorer(Explorer):
         vocabulary, takes more than 450 kB or has a number that is not finite.
     """
 
-    _esm = with_shared(HERE / "heads.js")
+    _esm = with_shared(HERE / "heads.js", "filed.js")
     _css = HERE / "heads.css"
 
     sentences = traitlets.List(traitlets.Unicode()).tag(sync=True)

@@ -164,19 +164,6 @@ export function outcome({ tokens, weights, word, padding = "none", pads = 0, cau
   return said.join(" ");
 }
 
-// A page keeps the network in a script beside it (which a browser also reads from a folder on the reader's own
-// disk, where it may not fetch): it files it under its own name.
-async function file(packed, place) {
-  if (packed) return packed;
-  const name = place.split("/").at(-1), shelf = (globalThis.labnotesWeights ??= {});
-  if (!(name in shelf)) {
-    await new Promise((done, failed) => {
-      document.head.append(h("script", { src: place, onload: done, onerror: () => failed(new Error(`${place} does not come`)) }));
-    });
-  }
-  return shelf[name];
-}
-
 function render({ model, el }) {
   const id = `hx-${Math.random().toString(36).slice(2)}`; // one module may serve many views
   const get = (name) => model.get(name);
@@ -216,7 +203,7 @@ function render({ model, el }) {
   async function load() {
     coming = true;
     try {
-      net = network(await file(get("weights")[0], get("places")[0]));
+      net = network(await filed(get("weights")[0], get("places")[0]));
     } catch (error) {
       failed = `The network could not be had (${error.message}). Reload the page and try again.`;
     }
