@@ -325,6 +325,8 @@ FAULTS = {
 
 #: Layers of stride 1 may stand in any order.
 RIGHT_ANYWAY = {("receptive_field.dilations", "items reversed")}
+#: What they return comes back to them as an argument, and may raise there.
+FED_BACK = {"translation.cached_step"}
 
 
 @pytest.mark.parametrize("exercise", WHOLE)
@@ -341,7 +343,7 @@ def test_a_fault_in_the_result_is_refused(exercise, capsys):
             if not spoil.many:
                 break
     assert taken == [], f"{exercise.asked} passes results with these faults"
-    assert "raised" not in capsys.readouterr().out
+    assert exercise.asked in FED_BACK or "raised" not in capsys.readouterr().out
 
 
 # --- whose fault an exception is -----------------------------------------------------------------
