@@ -1,0 +1,5 @@
+"""From a picture to a sentence."""
+
+from labnotes.lazy import lazy
+
+__all__ = lazy(__name__, {})

@@ -1,0 +1,1 @@
+"""Checkers of the part on GANs."""

@@ -1,0 +1,8 @@
+"""Generative adversarial networks: two networks that learn from each other."""
+
+from labnotes.lazy import lazy
+
+__all__ = lazy(__name__, {
+    "losses": ["discriminator_loss", "minimax_loss", "non_saturating_loss", "r1_penalty"],
+    "steps": ["discriminator_step", "frozen", "generator_step"],
+})  # fmt: skip
