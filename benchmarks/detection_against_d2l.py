@@ -8,25 +8,35 @@ compared, too, outside the clock: it must be the same boxes.
 "ours" looks at the 400 best boxes in NMS and detection, as our detectors do; "ours, all" at every
 box. A box is suppressed by better ones alone, so that among the best 400 both choose the same.
 
+The training steps are on d2l's recipe: plain SGD, cross-entropy of all anchors plus L1 of the matched
+ones' offsets. In one both sides train one network; in the other d2l has the network of its chapter,
+which computes its maps at full size and then pools them, and ours strides instead: as many channels
+and anchors.
+
     python benchmarks/detection_against_d2l.py --repeats 5 --save
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from against_d2l import Clock, in_turns, quiet_d2l, write
+from torch import nn
 
-from labnotes.detection import anchor_targets, anchors, detections, nms
+from labnotes.detection import TinySSD, anchor_targets, anchors, detections, nms
+from labnotes.detection.ssd import small_stages
 
 BEST = 400
 MAPS = {32: 0.2, 16: 0.37, 8: 0.54, 4: 0.71, 1: 0.88}  # positions a side, and size of the anchors
 RATIOS = (1, 2, 0.5)
 PICTURE = 256
 
-Task = tuple[dict[str, Callable], int, Callable[[object, object], bool]]
+#: The sides, how often a turn calls each, and whether what they give is the same (None: no question).
+Task = tuple[dict[str, Callable], int, Callable[[object, object], bool | None]]
 
 
 def ssd_anchors() -> torch.Tensor:
@@ -131,6 +141,79 @@ def objects_found() -> Task:
     return sides, 1, agree
 
 
+def pooling_stages() -> list[tuple[nn.Module, int]]:
+    """The layers of d2l's TinySSD, from its chapter's words: two convolutions, then a maximum."""
+
+    def block(entering: int, channels: int) -> list[nn.Module]:
+        layers = []
+        for c in (entering, channels):
+            layers += [nn.Conv2d(c, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU()]
+        return [*layers, nn.MaxPool2d(2)]
+
+    first = nn.Sequential(*block(3, 16), *block(16, 32), *block(32, 64))
+    rest = [nn.Sequential(*block(c, 128)) for c in (64, 128, 128)]
+    return [(first, 64), *((stage, 128) for stage in rest), (nn.AdaptiveMaxPool2d(1), 128)]
+
+
+def striding_stages() -> list[tuple[nn.Module, int]]:
+    """As many channels at each scale, by our strided convolutions."""
+    (first, _), *_ = small_stages(3, 32, halvings=3)
+    rest = [stage for stage, _ in small_stages(64, 64, halvings=1)]
+    return [(first, 64), *((stage, 128) for stage in rest[:3]), (nn.AdaptiveMaxPool2d(1), 128)]
+
+
+def training_step(ours_strides: bool) -> Task:
+    """One step of SGD on 8 pictures of 256x256 with one object each."""
+    d2l, sizes = quiet_d2l(), [(s, (s * t) ** 0.5) for s, t in
+                               zip(MAPS.values(), [*list(MAPS.values())[1:], 1.05])]  # fmt: skip
+    sides = 40 + torch.rand(8, 1, 2) * 80
+    corners = torch.rand(8, 1, 2) * (PICTURE - sides)
+    boxes, labels = torch.cat([corners, corners + sides], 2), torch.zeros(8, 1, dtype=torch.int64)
+    rows = torch.cat([labels[..., None], boxes / PICTURE], 2)
+    images = torch.rand(8, 3, PICTURE, PICTURE)
+    theirs = TinySSD(1, stages=pooling_stages(), sizes=sizes)
+    ours = TinySSD(1, stages=striding_stages(), sizes=sizes) if ours_strides else (
+        copy.deepcopy(theirs))  # fmt: skip
+    optimizers = [torch.optim.SGD(m.parameters(), 1e-3, weight_decay=5e-4) for m in (theirs, ours)]
+
+    def heads(model: TinySSD) -> tuple[list, list, list]:
+        x, maps, logits, offsets = images, [], [], []
+        for stage, classify, move in zip(model.stages, model.classify, model.move):
+            x = stage(x)
+            maps.append(x)
+            logits.append(classify(x).permute(0, 2, 3, 1).flatten(1))
+            offsets.append(move(x).permute(0, 2, 3, 1).flatten(1))
+        return maps, logits, offsets
+
+    def step(optimizer, loss) -> float:
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    def d2ls() -> float:
+        maps, logits, offsets = heads(theirs)
+        places = torch.cat([d2l.multibox_prior(m, s, RATIOS) for m, s in zip(maps, sizes)], 1)
+        wanted, mask, classes = d2l.multibox_target(places, rows)
+        logits = torch.cat(logits, 1).view(8, -1, 2)
+        of_classes = F.cross_entropy(logits.flatten(0, 1), classes.flatten())
+        return step(optimizers[0], of_classes + F.l1_loss(torch.cat(offsets, 1) * mask, wanted))
+
+    def our() -> float:
+        found = ours(images)
+        truth = [anchor_targets(found.anchors, b, k) for b, k in zip(boxes, labels)]
+        classes = torch.stack([t.classes for t in truth])
+        wanted = torch.stack([t.offsets for t in truth])
+        matched = (classes > 0)[..., None]
+        of_classes = F.cross_entropy(found.logits.flatten(0, 1), classes.flatten())
+        return step(optimizers[1], of_classes + F.l1_loss(found.offsets * matched, wanted))
+
+    def agree(theirs: float, ours: float) -> bool | None:
+        return None if ours_strides else abs(theirs - ours) < 1e-4  # two networks, two losses
+
+    return {"d2l": d2ls, "ours": our}, 1, agree
+
+
 TASKS: dict[str, Callable[[], Task]] = {
     "NMS, 1,000 boxes": lambda: suppression(scattered(1000)),
     "NMS, 5,444 boxes": lambda: suppression(scattered(5444)),
@@ -139,6 +222,8 @@ TASKS: dict[str, Callable[[], Task]] = {
     "anchor targets, 1 object": lambda: targets(1),
     "anchor targets, 10 objects": lambda: targets(10),
     "multibox detection": objects_found,
+    "SSD step, one network": lambda: training_step(ours_strides=False),
+    "SSD step, each its own": lambda: training_step(ours_strides=True),
 }
 
 
@@ -157,6 +242,9 @@ def compare(name: str, repeats: int) -> dict:
     return {"task": name, "same": same} | in_turns(name, tuple(sides), repeats, run)
 
 
+ANSWERS = {True: "the same", False: "NOT the same", None: "two networks"}
+
+
 def show(result: dict) -> None:
     slow = result["medians"]["d2l"]
     for side, same in result["same"].items():
@@ -166,7 +254,7 @@ def show(result: dict) -> None:
             f"{1e3 * fast['cpu_seconds']:7.2f} ms of CPU time: "
             f"{slow['cpu_seconds'] / fast['cpu_seconds']:6.1f} x "
             f"({slow['seconds'] / fast['seconds']:.1f} x by the clock); "
-            f"{'the same' if same else 'NOT the same'}"
+            f"{ANSWERS[same]}"
         )
 
 
