@@ -42,9 +42,7 @@ TestFineTuningBert = answers(
             "accuracy": lambda a, b: (a == b).float().mean().item(),
             "precision": lambda a, b: ((a & b).sum() / a.sum().clamp(min=1)).item(),
             "recall": lambda a, b: ((a & b).sum() / b.sum().clamp(min=1)).item(),
-            "no division by zero is caught": lambda a, b: (
-                (2 * (a & b).sum()).item() / (a.sum() + b.sum()).item()
-            ),
+            "nan where there is nothing": lambda a, b: (2 * (a & b).sum() / (a + b).sum()).item(),
             "1 where there is nothing": lambda a, b: f1(a, b) if (a | b).any() else 1.0,
             "a tensor": lambda a, b: torch.tensor(f1(a, b)),
             "zeros": lambda a, b: 0.0,
