@@ -3,5 +3,13 @@
 from labnotes.lazy import lazy
 
 __all__ = lazy(__name__, {
+    "heads": ["SequenceClassifier", "Span", "SpanFinder", "TokenClassifier", "best_span"],
+    "inputs": [
+        "Inputs", "Row", "Window", "batch_of", "encode", "encode_words", "labels_of_pieces",
+        "places_of_answer", "windows",
+    ],
+    "lora": ["LowRank", "add_lora", "merge_lora"],
     "model": ["Bert", "BertConfig", "BertOutput", "from_hugging_face"],
+    "pretrained": ["minilm"],
+    "stand_in": ["StandIn", "stand_in"],
 })  # fmt: skip
