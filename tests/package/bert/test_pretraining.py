@@ -7,7 +7,15 @@ import torch
 
 from labnotes.bert import Bert, BertConfig, from_hugging_face
 from labnotes.bert.pretraining import (
-    CLS, MASK, PAD, SEP, SPECIAL, BertForPretraining, Pairs, mask_tokens, text_pairs,
+    CLS,
+    MASK,
+    PAD,
+    SEP,
+    SPECIAL,
+    BertForPretraining,
+    Pairs,
+    mask_tokens,
+    text_pairs,
 )  # fmt: skip
 
 SIZES = {
@@ -164,7 +172,9 @@ def test_pairs_have_their_tokens_segments_and_padding_where_bert_wants_them():
         a, b = parts(pairs, i)
         n = int(pairs.lengths[i])
         assert n == len(a) + len(b) + 3 <= 40 and a and b
-        assert pairs.segments[i].tolist() == [0] * (len(a) + 2) + [1] * (len(b) + 1) + [0] * (40 - n)
+        assert pairs.segments[i].tolist() == [0] * (len(a) + 2) + [1] * (len(b) + 1) + [0] * (
+            40 - n
+        )
         assert (pairs.ids[i, n:] == PAD).all() and a[-1] == b[-1] == END
     assert torch.equal(pairs.attention_mask.sum(1), pairs.lengths)
     full = pairs.lengths == pairs.lengths[0]
@@ -201,9 +211,7 @@ def test_the_label_of_a_next_pair_that_is_not_spoiled_is_the_sentence_behind():
 def test_batches_have_all_pairs_once_and_hardly_any_padding():
     pairs = text_pairs(articles(100), {END}, 40, generator=torch.Generator().manual_seed(0))
     batches = pairs.batches(16, torch.Generator().manual_seed(1))
-    rows = Counter(
-        (int(n), *row[:n].tolist()) for b in batches for row, n in zip(b.ids, b.lengths)
-    )
+    rows = Counter((int(n), *row[:n].tolist()) for b in batches for row, n in zip(b.ids, b.lengths))
     assert rows == Counter((int(n), *row[:n].tolist()) for row, n in zip(pairs.ids, pairs.lengths))
     used = sum(int(b.lengths.sum()) for b in batches)
     assert used / sum(b.ids.numel() for b in batches) > 0.97
