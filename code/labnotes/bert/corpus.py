@@ -114,7 +114,7 @@ def learn_pieces(words: Mapping[str, int], size: int) -> list[str]:
     Examples
     --------
     >>> learn_pieces({"low": 9, "lower": 5, "newer": 4}, size=17)[5:]
-    ['##e', '##o', '##r', '##w', 'l', 'n', 'low', '##wer', '##er', '##e', '##o', '##r']
+    ['##e', '##o', '##r', '##w', 'l', 'n', 'low', 'lower', 'newer']
     """
     check_positive(size=size)
     pairs = BytePairs.learn(words, merges=size)
