@@ -9,6 +9,7 @@ __all__ = lazy(__name__, {
         "closest_length", "corpus_bleu", "ngrams",
     ],
     "classification": ["accuracy"],
+    "correlation": ["matthews", "pearson", "spearman"],
     "detection": [
         "MeanAveragePrecision", "average_precision", "mean_average_precision", "precision_recall",
     ],
