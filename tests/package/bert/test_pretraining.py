@@ -116,15 +116,12 @@ def test_logits_and_gradients_are_those_of_hugging_faces_model_for_pretraining()
     torch.testing.assert_close(found.words, expected.prediction_logits[chosen])
     torch.testing.assert_close(found.pair, expected.seq_relationship_logits)
     (found.words.square().sum() + found.pair.sum()).backward()
-    (expected.prediction_logits[chosen].square().sum() + found_sum(expected)).backward()
+    theirs = expected.prediction_logits[chosen].square().sum()
+    (theirs + expected.seq_relationship_logits.sum()).backward()
     # The table is used at both ends.
-    theirs = peer.bert.embeddings.word_embeddings.weight.grad
+    table = peer.bert.embeddings.word_embeddings.weight.grad
     mine = ours.bert.words.weight.grad
-    torch.testing.assert_close(mine[1:], theirs[1:])  # Hugging Face gives padding none
-
-
-def found_sum(expected):
-    return expected.seq_relationship_logits.sum()
+    torch.testing.assert_close(mine[1:], table[1:])  # Hugging Face gives padding none
 
 
 def test_the_network_for_pretraining_holds_no_second_table():
