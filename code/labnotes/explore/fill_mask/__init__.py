@@ -18,7 +18,7 @@ from labnotes.plot import BLUE, GREY, ORANGE
 
 HERE = Path(__file__).parent
 BEST = 5  # guesses that are shown
-MOST_PIECES = 24  # of a sentence
+MOST_PIECES = 40  # of a sentence
 TENTHS = 10_000  # numbers in the state are whole numbers of this part
 
 
@@ -56,14 +56,14 @@ class FillMaskExplorer(Explorer):
     pieces
         Its vocabulary.
     sentences
-        From which the reader may choose, each of 1 to 24 pieces.
+        From which the reader may choose, each of 1 to 40 pieces.
     place
         Which piece of the first sentence is hidden at first, from 0.
 
     Raises
     ------
     ValueError
-        If there is no sentence, one has no piece or more than 24, or there is not that place.
+        If there is no sentence, one has no piece or more than 40, or there is not that place.
     """
 
     _esm = with_shared(HERE / "fill_mask.js")

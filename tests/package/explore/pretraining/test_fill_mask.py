@@ -125,7 +125,7 @@ def test_the_script_is_small_and_asks_for_nothing_from_elsewhere():
     [
         ([], 0, "no sentence"),
         (["the cat", ""], 0, "has 0 pieces"),
-        (["the " * 25], 0, "has 25 pieces"),
+        (["the " * 41], 0, "has 41 pieces"),
         (["the cat"], 2, "the first sentence has 0 to 1"),
         (["the cat"], -1, "place is -1"),
     ],
