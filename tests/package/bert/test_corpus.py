@@ -72,7 +72,7 @@ def test_articles_are_wikitexts_or_stretches_of_a_stand_in(monkeypatch, tmp_path
 
 def test_headings_go_and_a_hyphen_inside_a_word_comes_back():
     text = " \n = First = \n \n a role @-@ playing game \n = = Part = = \n 1 @,@ 000 <unk> \n = Second = \n b \n"
-    assert corpus._articles(text) == ["a role-playing game  1,000 [UNK]", "b"]
+    assert corpus._articles(text) == ["a role-playing game 1,000 [UNK]", "b"]
 
 
 @pytest.mark.parametrize("module", [corpus, pretraining])
