@@ -2,4 +2,6 @@
 
 from labnotes.lazy import lazy
 
-__all__ = lazy(__name__, {})
+__all__ = lazy(__name__, {
+    "attending": ["CaptionDecoder", "Captioner", "GridEncoder", "State", "even_looks"],
+})  # fmt: skip

@@ -8,6 +8,7 @@ __all__ = lazy(__name__, {
         "BleuScore", "bleu", "bleu_d2l", "brevity_penalty", "clipped_counts", "clipped_precision",
         "closest_length", "corpus_bleu", "ngrams",
     ],
+    "cider": ["CiderScore", "cider"],
     "classification": ["accuracy"],
     "correlation": ["matthews", "pearson", "spearman"],
     "detection": [
