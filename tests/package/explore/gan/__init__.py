@@ -1,0 +1,1 @@
+"""The explorers of chapters on generative adversarial networks."""
