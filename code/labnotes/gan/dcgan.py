@@ -74,8 +74,10 @@ class Discriminator(nn.Module):
         Of the maps of 14x14 and of 7x7.
     in_channels
         1 for grey pictures, 3 for coloured ones.
+    hidden
+        Units of the layer that sees the whole picture, before the last one.
     deviation
-        Whether :class:`MinibatchDeviation` stands before the last layer.
+        Whether :class:`MinibatchDeviation` stands behind the convolutions.
 
     Raises
     ------
@@ -89,10 +91,14 @@ class Discriminator(nn.Module):
     """
 
     def __init__(
-        self, channels: tuple[int, int] = (32, 64), in_channels: int = 1, deviation: bool = True
+        self,
+        channels: tuple[int, int] = (32, 64),
+        in_channels: int = 1,
+        hidden: int = 128,
+        deviation: bool = True,
     ):
         super().__init__()
-        _check_sizes(channels=min(channels), in_channels=in_channels)
+        _check_sizes(channels=min(channels), in_channels=in_channels, hidden=hidden)
         narrow, wide = channels
         self.look = nn.Sequential(
             nn.Conv2d(in_channels, narrow, 4, stride=2, padding=1),  # (., 14, 14)
@@ -101,12 +107,16 @@ class Discriminator(nn.Module):
             nn.LeakyReLU(0.2),
         )
         self.vary = MinibatchDeviation() if deviation else nn.Identity()
-        self.judge = nn.Linear((wide + deviation) * 7 * 7, 1)
-        self.apply(initialize)
+        self.judge = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear((wide + deviation) * 7 * 7, hidden),
+            nn.LeakyReLU(0.2),
+            nn.Linear(hidden, 1),
+        )
 
     def forward(self, pictures: Tensor) -> Tensor:
         """``(batch, in_channels, 28, 28)`` to ``(batch,)``."""
-        return self.judge(self.vary(self.look(pictures)).flatten(1))[:, 0]
+        return self.judge(self.vary(self.look(pictures)))[:, 0]
 
 
 class MinibatchDeviation(nn.Module):
