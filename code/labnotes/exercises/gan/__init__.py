@@ -1,1 +1,1 @@
-"""Checkers of the part on GANs."""
+"""Checkers of the part on generative adversarial networks."""
