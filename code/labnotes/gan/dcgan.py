@@ -173,7 +173,7 @@ def follow(slow: nn.Module, fast: nn.Module, decay: float = 0.999) -> None:
 
     References
     ----------
-    Karras et al. (2018), section 3 of the appendix "Training": decay 0.999 for the generator.
+    Karras et al. (2018), appendix A, where the generator is averaged with a decay of 0.999.
 
     Examples
     --------

@@ -138,7 +138,7 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> PrecisionRecall:
     References
     ----------
     Kynkäänniemi et al., "Improved Precision and Recall Metric for Assessing Generative Models",
-    2019, section 2 and algorithm 1.
+    2019, section 2.
 
     Examples
     --------

@@ -140,7 +140,7 @@ def walk(start: Tensor, end: Tensor, count: int) -> Tensor:
 
     References
     ----------
-    White, "Sampling generative networks", 2016, section 2.1 (spherical interpolation).
+    White, "Sampling generative networks", 2016, on spherical interpolation.
 
     Examples
     --------
