@@ -1,1 +1,1 @@
-"""Checkers of the part on generative adversarial networks."""
+"""Checkers of the part on GANs."""

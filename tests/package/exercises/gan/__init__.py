@@ -1,1 +1,1 @@
-"""Wrong answers to the exercises of the part on generative adversarial networks."""
+"""Wrong answers to the exercises of the part on GANs."""
