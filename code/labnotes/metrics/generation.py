@@ -1,6 +1,9 @@
-"""Metrics of generators: Inception score and Fréchet distance, on any classifier's outputs."""
+"""Metrics of generators, on any classifier's outputs: Inception Score, Fréchet distance, and
+precision and recall."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -91,6 +94,93 @@ def frechet_distance(mean1: Tensor, cov1: Tensor, mean2: Tensor, cov2: Tensor) -
     product = torch.linalg.eigvalsh(root @ cov2 @ root).clamp(min=0)
     distance = (mean1 - mean2).square().sum() + cov1.trace() + cov2.trace()
     return max(0.0, (distance - 2 * product.sqrt().sum()).item())
+
+
+@dataclass
+class PrecisionRecall:
+    """How much of what was generated looks real, and how much of what is real was generated.
+
+    Attributes
+    ----------
+    precision
+        The share of generated examples that lie in the region of the real ones.
+    recall
+        The share of real examples that lie in the region of the generated ones.
+    """
+
+    precision: float
+    recall: float
+
+
+def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> PrecisionRecall:
+    """Precision and recall of a generator: one asks for quality, the other for diversity.
+
+    The region of a set is a union of balls: one around each of its points, which reaches to the
+    point's `k`-th nearest neighbour in the set (not counting itself). Distances are Euclidean.
+
+    Parameters
+    ----------
+    real, fake
+        Features ``(n, d)`` and ``(m, d)``. Take as many of one as of the other: the more points a
+        set has, the smaller its balls, and the score depends on it.
+    k
+        Which neighbour, from 1.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, a number is not finite, or a set has not more than `k` points.
+
+    Notes
+    -----
+    Distances are computed for 1,000 points at a time, so memory grows with n, not with n squared.
+
+    References
+    ----------
+    Kynkäänniemi et al., "Improved Precision and Recall Metric for Assessing Generative Models",
+    2019, section 2.
+
+    Examples
+    --------
+    >>> real = torch.tensor([[0.0], [1.0], [2.0], [10.0], [11.0], [12.0]])
+    >>> precision_recall(real, real[:3], k=1)  # good, but of one kind only
+    PrecisionRecall(precision=1.0, recall=0.5)
+    """
+    _check_features(real, fake, k)
+    real, fake = real.float(), fake.float()
+    return PrecisionRecall(_within(fake, real, k), _within(real, fake, k))
+
+
+def _within(points: Tensor, others: Tensor, k: int) -> float:
+    """The share of `points` that lie in the region of `others`."""
+    inside, reach = torch.zeros(len(points), dtype=torch.bool, device=points.device), []
+    for part in others.split(1000):  # the k-th neighbour; the nearest of all is the point itself
+        reach.append(_distances(part, others).kthvalue(k + 1, 1).values)
+    reach = torch.cat(reach)  # (others,)
+    for start in range(0, len(points), 1000):
+        near = _distances(points[start : start + 1000], others) <= reach
+        inside[start : start + 1000] = near.any(1)
+    return inside.float().mean().item()
+
+
+def _distances(a: Tensor, b: Tensor) -> Tensor:
+    # Exact differences: by products, a point would be at a small distance from itself.
+    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _check_features(real: Tensor, fake: Tensor, k: int) -> None:
+    if real.dim() != 2 or fake.dim() != 2 or real.shape[1] != fake.shape[1]:
+        raise ValueError(
+            f"real has the shape {tuple(real.shape)}, fake {tuple(fake.shape)}: give features "
+            "(n, d) and (m, d)"
+        )
+    if k < 1 or min(len(real), len(fake)) <= k:
+        raise ValueError(
+            f"k is {k}, with {len(real)} real and {len(fake)} generated examples: give a k of at "
+            "least 1, and more examples than that in both sets"
+        )
+    if not (real.isfinite().all() and fake.isfinite().all()):
+        raise ValueError("a feature is not finite: look for NaN in the pictures or the classifier")
 
 
 def _check_probabilities(probabilities: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Inception score and Fréchet distance: SciPy's numbers."""
+"""Inception score and Fréchet distance: SciPy's numbers. Precision and recall: by brute force."""
 
 import doctest
 
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labnotes.metrics import frechet_distance, generation, inception_score
+from labnotes.metrics.generation import precision_recall
 
 
 def features(n: int, d: int, seed: int) -> torch.Tensor:
@@ -73,6 +74,66 @@ def test_what_is_no_gaussian_is_refused(mean, cov, text):
 def test_what_is_no_distribution_is_refused(wrong):
     with pytest.raises(ValueError, match="distribution|shape"):
         inception_score(wrong)
+
+
+def by_loops(points, others, k):
+    """The share of `points` inside a ball around one of `others`, from the definition."""
+    inside = 0
+    for point in points:
+        for i, centre in enumerate(others):
+            rest = np.sort([np.linalg.norm(centre - o) for j, o in enumerate(others) if j != i])
+            if np.linalg.norm(point - centre) <= rest[k - 1]:
+                inside += 1
+                break
+    return inside / len(points)
+
+
+@given(seed=st.integers(0, 999), k=st.integers(1, 4), d=st.integers(1, 5))
+def test_precision_and_recall_are_those_of_the_definition(seed, k, d):
+    real, fake = features(23, d, seed), features(17, d, seed) + 1
+    found = precision_recall(real, fake, k)
+    assert found.precision == pytest.approx(by_loops(fake.numpy(), real.numpy(), k))
+    assert found.recall == pytest.approx(by_loops(real.numpy(), fake.numpy(), k))
+
+
+def test_parts_of_a_thousand_give_what_scikit_learn_gives():
+    from sklearn.neighbors import NearestNeighbors
+
+    real, fake = features(1203, 3, 1), features(1101, 3, 1) * 0.7
+    found = precision_recall(real, fake, k=3)
+    for points, others, share in ((fake, real, found.precision), (real, fake, found.recall)):
+        tree = NearestNeighbors().fit(others.numpy())
+        reach = tree.kneighbors(others.numpy(), 4)[0][:, 3]
+        gaps = np.linalg.norm(points.numpy()[:, None] - others.numpy()[None], axis=2)
+        assert share == pytest.approx((gaps <= reach).any(1).mean(), abs=2e-3)
+
+
+def test_a_set_has_full_precision_and_recall_for_itself_and_none_for_one_far_away():
+    x = features(40, 4, 0)
+    same, far = precision_recall(x, x), precision_recall(x, x + 1000)
+    assert (same.precision, same.recall) == (1, 1)
+    assert (far.precision, far.recall) == (0, 0)
+
+
+def test_pictures_that_never_change_have_balls_without_size():
+    x = features(40, 4, 0)
+    found = precision_recall(x, x[:1].expand(10, 4))  # one picture, ten times
+    assert found.precision == 1 and found.recall == pytest.approx(1 / 40)
+
+
+@pytest.mark.parametrize(
+    "real, fake, k, words",
+    [
+        (torch.zeros(9, 3), torch.zeros(9, 2), 3, r"real has the shape \(9, 3\)"),
+        (torch.zeros(9), torch.zeros(9), 3, r"real has the shape \(9,\)"),
+        (torch.zeros(9, 3), torch.zeros(3, 3), 3, "9 real and 3 generated"),
+        (torch.zeros(9, 3), torch.zeros(9, 3), 0, "k is 0"),
+        (torch.zeros(9, 3), torch.full((9, 3), torch.nan), 3, "not finite"),
+    ],
+)
+def test_sets_without_a_region_are_refused(real, fake, k, words):
+    with pytest.raises(ValueError, match=words):
+        precision_recall(real, fake, k)
 
 
 def test_the_examples_in_the_docstrings_run():

@@ -1,0 +1,44 @@
+"""The judge: its features lead to its probabilities, and it judges pictures one by one."""
+
+import doctest
+
+import pytest
+import torch
+from torch import nn
+
+from labnotes.gan import judging
+from labnotes.gan.judging import Judge, seen
+
+
+@pytest.fixture
+def judge():
+    torch.manual_seed(0)
+    return Judge(7, 12).eval()
+
+
+def test_its_probabilities_are_those_of_its_layers_in_one_chain(judge):
+    x = torch.randn(5, 1, 28, 28)
+    chain = nn.Sequential(*judge.features, judge.decide, nn.Softmax(1))
+    features, chances = seen(judge, x, batch=2)
+    torch.testing.assert_close(chances, chain(x).detach())
+    torch.testing.assert_close(features, judge.features(x).detach())
+    torch.testing.assert_close(judge(x).softmax(1).detach(), chances)
+    assert features.shape == (5, 12) and (features >= 0).all() and not features.requires_grad
+
+
+def test_parts_and_neighbours_change_nothing(judge):
+    x = torch.randn(9, 1, 28, 28)
+    torch.testing.assert_close(seen(judge, x, batch=4), seen(judge, x))
+    torch.testing.assert_close(seen(judge, x[3:4])[1], seen(judge, x)[1][3:4])
+
+
+def test_a_judge_in_training_mode_and_no_pictures_are_refused(judge):
+    with pytest.raises(ValueError, match=r"call judge.eval\(\)"):
+        seen(judge.train(), torch.zeros(2, 1, 28, 28))
+    for none in (torch.zeros(0, 1, 28, 28), torch.zeros(28, 28)):
+        with pytest.raises(ValueError, match="pictures have the shape"):
+            seen(judge.eval(), none)
+
+
+def test_the_examples_in_the_docstrings_run():
+    assert doctest.testmod(judging).failed == 0
