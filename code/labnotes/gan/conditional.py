@@ -203,7 +203,9 @@ def _check_pair(first: Tensor, size: int, condition: Tensor, wanted: int) -> Non
 
 def _check_labels(labels: Tensor, num_classes: int) -> None:
     if labels.dtype != torch.int64 or labels.dim() != 1:
-        raise ValueError(f"labels are {labels.dtype} {tuple(labels.shape)}: give int64 of shape (n,)")
+        raise ValueError(
+            f"labels are {labels.dtype} {tuple(labels.shape)}: give int64 of shape (n,)"
+        )
     if len(labels) and not (labels.min() >= 0 and labels.max() < num_classes):
         raise ValueError(
             f"labels go from {labels.min()} to {labels.max()}: give numbers from 0 to "

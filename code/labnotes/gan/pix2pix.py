@@ -34,7 +34,9 @@ class Translator(nn.Module):
     torch.Size([2, 3, 28, 28])
     """
 
-    def __init__(self, in_channels: int = 1, out_channels: int = 1, noise: int = 8, width: int = 32):
+    def __init__(
+        self, in_channels: int = 1, out_channels: int = 1, noise: int = 8, width: int = 32
+    ):
         super().__init__()
         self.in_channels, self.noise = in_channels, noise
         self.down1 = nn.Sequential(
@@ -161,7 +163,9 @@ def pix2pix_loss(logits: Tensor, made: Tensor, wanted: Tensor, gan: float, l1: f
     Isola et al. (2017), equations 1, 3 and 4 with :math:`\lambda = 100`.
     """
     if made.shape != wanted.shape:
-        raise ValueError(f"made is {tuple(made.shape)}, wanted {tuple(wanted.shape)}: give one shape")
+        raise ValueError(
+            f"made is {tuple(made.shape)}, wanted {tuple(wanted.shape)}: give one shape"
+        )
     return gan * non_saturating_loss(logits) + l1 * (made - wanted).abs().mean()
 
 

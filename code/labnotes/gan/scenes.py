@@ -50,7 +50,9 @@ def tones(n: int, seed: int = 0, noise: float = 0.1) -> Tones:
         If `n` is below 1 or `noise` below 0.
     """
     if n < 1 or noise < 0:
-        raise ValueError(f"n is {n} and noise {noise}: give at least one tone, and no negative noise")
+        raise ValueError(
+            f"n is {n} and noise {noise}: give at least one tone, and no negative noise"
+        )
     draw = torch.Generator().manual_seed(seed)
     pitch, loudness, side, phase = torch.rand(4, n, generator=draw)
     turns = LOWEST + (HIGHEST - LOWEST) * pitch  # waves in a tone

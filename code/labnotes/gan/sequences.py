@@ -166,6 +166,15 @@ class SequenceGenerator(nn.Module):
             total = total + (logits.log_softmax(-1) * chosen.detach()).sum(-1)
         return torch.stack(steps, 1), total
 
+    def log_prob(self, sequences: Tensor) -> Tensor:
+        """One-hot sequences ``(n, length, symbols)`` to their log-probabilities ``(n,)``."""
+        state, total = sequences.new_zeros(len(sequences), self.width), 0.0
+        before = F.pad(sequences, (0, 0, 1, 0))[:, :-1]  # nothing stands before the first
+        for read, chosen in zip(before.unbind(1), sequences.unbind(1)):
+            state = self.cell(read, state)
+            total = total + (self.out(state).log_softmax(-1) * chosen).sum(-1)
+        return total
+
 
 class SequenceDiscriminator(nn.Module):
     """One-hot sequences, or soft ones, to a logit: two layers on all places together."""
