@@ -72,7 +72,7 @@ class ProjectionDiscriminator(nn.Module):
 
     References
     ----------
-    Miyato and Koyama, "cGANs with projection discriminator", 2018, equation 5.
+    Miyato and Koyama, "cGANs with projection discriminator", 2018, section 3.
     """
 
     def __init__(self, condition: int = 10, width: int = 32, features: int = 128):

@@ -55,7 +55,7 @@ def straight_through(soft: Tensor) -> Tensor:
     References
     ----------
     Bengio, Léonard and Courville, "Estimating or propagating gradients through stochastic neurons
-    for conditional computation", 2013, section 3 ("straight-through").
+    for conditional computation", 2013.
     """
     hard = F.one_hot(soft.argmax(-1), soft.shape[-1]).to(soft.dtype)
     return hard + (soft - soft.detach())

@@ -23,7 +23,7 @@ from labnotes.gan.pix2pix import (
 
 @pytest.mark.parametrize(("halvings", "published"), [(1, 16), (3, 70), (5, 286)])
 def test_the_fields_are_those_of_the_papers_table(halvings, published):
-    """Isola et al. (2017), table 2 and appendix 6.1.2: 16x16, 70x70 and 286x286."""
+    """Isola et al. (2017), section 4.4: 16x16, 70x70 and 286x286."""
     assert receptive_field(patch_layers(halvings)).size == published
 
 
