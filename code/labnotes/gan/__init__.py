@@ -3,6 +3,19 @@
 from labnotes.lazy import lazy
 
 __all__ = lazy(__name__, {
+    "conditional": [
+        "ConditionalGenerator", "ProjectionDiscriminator", "matching_loss", "matching_step",
+        "one_hot", "other_labels",
+    ],
     "losses": ["discriminator_loss", "minimax_loss", "non_saturating_loss", "r1_penalty"],
+    "pix2pix": [
+        "PatchGAN", "Translator", "edges", "gradient", "patch_layers", "pix2pix_loss", "sharpness",
+        "translator_step",
+    ],
+    "scenes": ["faces", "middles", "point_maps", "tones", "warp"],
+    "sequences": [
+        "SequenceDiscriminator", "SequenceGenerator", "gumbel_noise", "gumbel_softmax",
+        "others_mean", "reinforce_loss", "straight_through",
+    ],
     "steps": ["discriminator_step", "frozen", "generator_step"],
 })  # fmt: skip
