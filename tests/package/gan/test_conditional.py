@@ -1,0 +1,125 @@
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from labnotes.gan import discriminator_step, generator_step
+from labnotes.gan.conditional import (
+    ConditionalGenerator,
+    ProjectionDiscriminator,
+    matching_loss,
+    matching_step,
+    one_hot,
+    other_labels,
+)
+
+
+@pytest.fixture(scope="module")
+def game():
+    torch.manual_seed(0)
+    return ConditionalGenerator(8, 3, 8), ProjectionDiscriminator(3, 8, 16)
+
+
+def test_the_matching_loss_is_binary_cross_entropy_with_halved_negatives():
+    real, made, wrong = torch.randn(3, 7)
+    cross = F.binary_cross_entropy_with_logits
+    expected = cross(real, torch.ones(7)) + cross(torch.cat([made, wrong]), torch.zeros(14))
+    torch.testing.assert_close(matching_loss(real, made, wrong), expected)
+
+
+def test_the_best_discriminator_is_the_ratio_of_what_it_has_seen():
+    """Minimized by descent on a table of two pictures and two conditions, then compared."""
+    p = torch.tensor([[0.4, 0.1], [0.05, 0.45]])  # real pairs
+    g = torch.tensor([[0.1, 0.3], [0.3, 0.3]])  # generated pairs
+    w = p.sum(1, keepdim=True) * torch.tensor([[0.2, 0.8]])  # pictures beside a wrong condition
+    logits = torch.zeros(2, 2, requires_grad=True)
+    # softplus as in the loss, with probabilities in the place of counts
+    optimizer = torch.optim.LBFGS([logits], max_iter=200, tolerance_grad=1e-9)
+
+    def closure():
+        optimizer.zero_grad()
+        wrong = ((g + w) / 2 * F.softplus(logits)).sum()
+        loss = (p * F.softplus(-logits)).sum() + wrong
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    torch.testing.assert_close(logits.sigmoid(), p / (p + (g + w) / 2), atol=1e-4, rtol=1e-3)
+
+
+def test_the_projection_of_a_class_is_an_embedding(game):
+    _, d = game
+    pictures, labels = torch.randn(5, 1, 28, 28), torch.tensor([0, 1, 2, 2, 0])
+    embedding = nn.Embedding.from_pretrained(d.asked.weight.T)
+    found = d.features(pictures)
+    expected = F.linear(found, d.real.weight, d.real.bias)[:, 0]
+    expected = expected + torch.einsum("nf,nf->n", embedding(labels), found)
+    torch.testing.assert_close(d(pictures, one_hot(labels, 3)), expected)
+
+
+def test_the_step_learns_from_the_loss_and_leaves_the_generator_alone(game):
+    g, d = (copy.deepcopy(net) for net in game)
+    twin, before = copy.deepcopy(d), copy.deepcopy(g.state_dict())
+    real, noise = torch.randn(6, 1, 28, 28), torch.randn(6, 8)
+    right, wrong = one_hot(torch.arange(6) % 3, 3), one_hot((torch.arange(6) + 1) % 3, 3)
+    made = copy.deepcopy(g)(noise, right).detach()
+    loss = matching_loss(twin(real, right), twin(made, right), twin(real, wrong))
+    loss.backward()
+    torch.optim.SGD(twin.parameters(), 0.1).step()
+    found = matching_step(g, d, torch.optim.SGD(d.parameters(), 0.1), real, noise, right, wrong)
+    assert found == pytest.approx(loss.item())
+    for ours, other in zip(d.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(ours, other)
+    assert all(p.grad is None for p in g.parameters())
+    assert all(torch.equal(before[n], p) for n, p in g.named_parameters())
+
+
+def test_the_penalty_changes_the_step_and_not_the_loss(game):
+    real, noise = torch.randn(6, 1, 28, 28), torch.randn(6, 8)
+    right, wrong = one_hot(torch.arange(6) % 3, 3), one_hot((torch.arange(6) + 1) % 3, 3)
+    ends = []
+    for r1 in (0.0, 10.0):
+        g, d = (copy.deepcopy(net) for net in game)
+        optimizer = torch.optim.SGD(d.parameters(), 0.1)
+        ends.append((matching_step(g, d, optimizer, real, noise, right, wrong, r1), d))
+    assert ends[0][0] == pytest.approx(ends[1][0])
+    assert not torch.equal(ends[0][1].real.weight, ends[1][1].real.weight)
+
+
+def test_the_networks_play_with_the_steps_of_the_game(game):
+    g, d = (copy.deepcopy(net) for net in game)
+    right = (one_hot(torch.tensor([0, 2, 1, 1]), 3),)
+    adams = [torch.optim.Adam(net.parameters()) for net in (g, d)]
+    discriminator_step(g, d, adams[1], torch.randn(4, 1, 28, 28), torch.randn(4, 8), right, 0.1)
+    generator_step(g, d, adams[0], torch.randn(4, 8), right)
+
+
+def test_other_labels_are_other_and_equally_likely():
+    torch.manual_seed(0)
+    labels = torch.randint(5, (20_000,))
+    others = other_labels(labels, 5)
+    assert not (labels == others).any() and others.min() >= 0 and others.max() < 5
+    pairs = torch.bincount(labels * 5 + others, minlength=25).view(5, 5)
+    assert pairs.diagonal().sum() == 0
+    shares = pairs[~torch.eye(5, dtype=torch.bool)] / 1000
+    assert shares.min() > 0.85 and shares.max() < 1.15
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda g, d: one_hot(torch.tensor([0, 3]), 3), "from 0 to 3: give numbers from 0 to 2"),
+        (lambda g, d: one_hot(torch.tensor([-1]), 3), "from -1"),
+        (lambda g, d: one_hot(torch.tensor([0.0]), 3), "give int64"),
+        (lambda g, d: other_labels(torch.tensor([0]), 1), "at least two classes"),
+        (lambda g, d: g(torch.randn(2, 8), torch.tensor([0, 1])), "one_hot makes them"),
+        (lambda g, d: g(torch.randn(2, 9), torch.eye(3)[:2]), r"\(n, 8, ...\) was expected"),
+        (lambda g, d: g(torch.randn(3, 8), torch.eye(3)[:2]), r"give \(3, 3\)"),
+        (lambda g, d: d(torch.randn(2, 3, 28, 28), torch.eye(3)[:2]), r"\(n, 1, ...\)"),
+    ],
+)
+def test_wrong_inputs_are_told_what_was_expected(game, call, said):
+    with pytest.raises(ValueError, match=said):
+        call(*game)
