@@ -54,13 +54,16 @@ def called(*words):
 class TestCalls:
     @pytest.mark.parametrize("flag", [0x20000, *(1 << bit for bit in range(25, 31))], ids=hex)
     def test_a_process_in_a_new_namespace_is_refused(self, program, flag):
-        text = CALLED + f"""
+        text = (
+            CALLED
+            + f"""
 number = {{"x86_64": 56, "aarch64": 220}}[os.uname().machine]
 print(called(number, {flag} | 17, 0, 0, 0, 0), called(435, 0, 0))
 if os.fork() == 0:
     os._exit(7)
 print(os.waitstatus_to_exitcode(os.wait()[1]))
 """
+        )
         assert program(text) == ("EPERM ENOSYS\n7\n", "")
 
     def test_threads_and_processes_are_as_ever(self, program):
