@@ -8,9 +8,9 @@ import nbformat
 import pytest
 from conftest import ASSIGNMENTS
 
-from labnotes_classroom.jail import seccomp
 from labnotes_classroom.build import build, secrets
 from labnotes_classroom.course import Course, CourseError
+from labnotes_classroom.jail import seccomp
 from labnotes_classroom.restore import blank
 from labnotes_classroom.source import KINDS, SourceError, is_kind, markers, read, stub, task
 
