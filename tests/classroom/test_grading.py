@@ -60,6 +60,34 @@ def test_what_is_no_plain_value_is_none(text):
     assert value(result(text)) is None
 
 
+def test_numbers_of_numpys_are_numbers():
+    import numpy
+
+    for made in (
+        numpy.float64(0.5),
+        numpy.float32(-2.5),
+        numpy.int64(-3),
+        numpy.uint8(200),
+        numpy.True_,
+    ):
+        assert value(result(repr({"a": [made, (made,)]}))) == {"a": [made.item(), (made.item(),)]}
+    assert type(value(result("np.float64(1.0)"))) is float
+    odd = (
+        "np.array([1.0])",
+        "np.float64(np.float64(1))",
+        "np.float64('1')",
+        "os.float64(1)",
+        "np.float64(x=1)",
+    )
+    for text in (*odd, "np.float64(nan)", "np.float64()", "np.system(1)"):
+        assert value(result(text)) is None or not isinstance(value(result(text)), (int, float)), (
+            text
+        )
+    # Far more brackets and signs than a parser can hold.
+    for text in ("-" * 90_000 + "1", "np.float64(" * 9 + "1" + ")" * 9, "~1", "a" * 90_000):
+        assert value(result(text)) is None or text == "~1"
+
+
 def test_only_the_result_of_the_cell_counts():
     printed = nbformat.v4.new_output("stream", text="{'a': 1}")
     shown = nbformat.v4.new_output("display_data", {"text/plain": "{'a': 1}"})
