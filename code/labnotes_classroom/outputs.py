@@ -25,6 +25,7 @@ def harmless(outputs: list[dict]) -> list[dict]:
     return kept
 
 
+PIXELS = 20_000_000  # of a picture: a browser unpacks them all
 JOINER = "\u2060"  # a letter that is not seen: behind it neither HTML nor a link begins
 
 
@@ -48,9 +49,11 @@ def as_written(text: str) -> str:
 
 
 def png(text: object) -> str:
-    """A picture in base64 as it is safe in a page; "" if it is no PNG."""
+    """A picture in base64 as it is safe in a page; "" if it is no PNG, or one of too many pixels."""
     try:
         content = base64.b64decode("".join(str(text).split()), validate=True)
     except (binascii.Error, ValueError):
         return ""
-    return base64.b64encode(content).decode() if content.startswith(b"\x89PNG\r\n") else ""
+    width, height = int.from_bytes(content[16:20]), int.from_bytes(content[20:24])
+    fits = content.startswith(b"\x89PNG\r\n") and 0 < width * height <= PIXELS
+    return base64.b64encode(content).decode() if fits else ""

@@ -108,6 +108,19 @@ print(len(os.sched_getaffinity(0)), resource.getrlimit(resource.RLIMIT_CORE) is 
         assert program(text, cpus=one)[0].split() == ["refused", "refused", "1", "True"]
         assert len(os.sched_getaffinity(0)) == len(os.sched_getaffinity(os.getpid()))
 
+    def test_sockets_that_do_not_end_where_the_jails_network_ends_are_refused(self, program):
+        text = """
+import socket
+for family in (socket.AF_VSOCK, socket.AF_ALG, socket.AF_PACKET, socket.AF_CAN, 31, 44):
+    try:
+        socket.socket(family, socket.SOCK_STREAM)
+        print("OPENED", family)
+    except PermissionError:
+        print("refused")
+print(*[socket.socket(f).family.name for f in (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)])
+"""
+        assert program(text)[0].split() == [*["refused"] * 6, "AF_UNIX", "AF_INET", "AF_INET6"]
+
     def test_three_descriptors_reach_what_runs_inside(self, program):
         text = """
 import os
@@ -146,7 +159,7 @@ held = [socket.socketpair() for _ in range(150)]
 print("held", flush=True)
 time.sleep(60)
 """
-        assert program(text) == ("held\n", "it opened more than 256 sockets")
+        assert program(text) == ("held\n", "it opened more than 256 sockets and terminals")
 
     def test_sockets_on_their_way_are_counted_too(self, program):
         text = """
@@ -159,7 +172,15 @@ for _ in range(150):
     [one.close() for one in pair]
 time.sleep(60)
 """
-        assert program(text)[1] == "it opened more than 256 sockets"
+        assert program(text)[1] == "it opened more than 256 sockets and terminals"
+
+    def test_terminals_of_which_the_machine_has_few_are_counted_too(self, program):
+        text = """
+import os, time
+held = [os.open("/dev/ptmx", os.O_RDWR) for _ in range(300)]
+time.sleep(60)
+"""
+        assert program(text)[1] == "it opened more than 256 sockets and terminals"
 
     def test_files_without_a_byte_are_counted(self, program):
         text = """

@@ -61,7 +61,7 @@ class Limits:
     memory: int = 4096  # all processes together
     processes: int = 128
     files: int = 50_000  # files and folders that it makes
-    sockets: int = 256  # the kernel keeps up to a MiB for each
+    sockets: int = 256  # and terminals; the kernel keeps up to a MiB for each
     disk: int = 256  # of each folder that can be written to; it lies in memory
     output: int = 8  # of the JSON text that comes out
     cell_output: float = 0.5  # of what a cell shows
@@ -73,7 +73,7 @@ class Limits:
                 "NPROC": self.processes,
                 "FSIZE": self.disk * MIB,
                 "CPU": self.cpu,
-                "NOFILE": 512,
+                "NOFILE": 256,
                 "CORE": 0,
                 "MSGQUEUE": 0,
                 "SIGPENDING": 1024,
