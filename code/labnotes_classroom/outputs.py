@@ -25,6 +25,7 @@ def harmless(outputs: list[dict]) -> list[dict]:
     return kept
 
 
+LONG = 20_000  # letters of a text from which on it is shown as code: it could be dear to render
 PIXELS = 20_000_000  # of a picture: a browser unpacks them all
 JOINER = "\u2060"  # a letter that is not seen: behind it neither HTML nor a link begins
 
@@ -37,7 +38,10 @@ def without_markup(notebook: NotebookNode) -> NotebookNode:
     copy = nbformat.from_dict(notebook)
     for cell in copy.cells:
         if cell.cell_type == "markdown":
-            text = re.sub(r"<(?=[A-Za-z/!?])", f"<{JOINER}", as_written(cell.source))
+            lines = as_written(cell.source).split("\n")
+            indent = "    " if len(cell.source) > LONG else ""
+            text = "\n".join(indent + line for line in lines)
+            text = re.sub(r"<(?=[A-Za-z/!?])", f"<{JOINER}", text)
             text = re.sub(r"\](?=[(:])", f"]{JOINER}", text)
             cell.source = re.sub(r"\\(?=href|require)", rf"\\{JOINER}", text)  # MathJax's links
     return copy

@@ -160,6 +160,12 @@ def test_what_a_student_wrote_is_shown_as_written(text):
     assert shown.source.replace("\u2060", "") == cell.source, "and nothing is added that one sees"
 
 
+def test_a_text_that_is_very_long_is_code_in_the_formgrader():
+    cell = new_markdown_cell("*a **b \n" * 16_000)
+    (shown,) = without_markup(nbformat.v4.new_notebook(cells=[cell])).cells
+    assert all(line.startswith("    ") for line in shown.source.split("\n"))
+
+
 class TestOneLine:
     def test_root_is_refused_unless_told(self, course, monkeypatch):
         monkeypatch.delenv("LABNOTES_GRADE_AS_ROOT")

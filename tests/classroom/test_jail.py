@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 from labnotes_classroom import jail
+from labnotes_classroom.jail import command
 
 LIMITS = jail.Limits(cell=3, cpu=60, wall=240, memory=1024)
 pytestmark = pytest.mark.usefixtures("jailed")
@@ -224,6 +225,48 @@ time.sleep(100)
 
 
 BUSY = "import time\nwhile time.process_time() < {until}:\n    pass\n'done'"
+
+
+SYSTEMD = """#!/bin/sh
+echo "$@" >> {log}
+while [ "$1" != "--" ]; do shift; done
+shift
+{more}exec "$@"
+"""
+
+
+class TestGroup:
+    """A cgroup of its own through systemd, where that works; here in the place of systemd a script."""
+
+    @pytest.fixture
+    def systemd(self, tmp_path, monkeypatch):
+        def install(more: str):
+            path = tmp_path / "bin/systemd-run"
+            path.parent.mkdir()
+            path.write_text(SYSTEMD.format(log=tmp_path / "log", more=more))
+            path.chmod(0o755)
+            monkeypatch.setenv("PATH", f"{path.parent}:{os.environ['PATH']}")
+            monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/of-the-teacher")
+            command.scope.cache_clear()
+            return tmp_path / "log"
+
+        yield install
+        command.scope.cache_clear()
+
+    def test_it_stands_before_the_jail_with_the_limits(self, systemd, program):
+        log = systemd("")
+        assert program("print('ran')", jail.Limits(memory=777, processes=99)) == ("ran\n", "")
+        trial, real = log.read_text().splitlines()
+        for text in (trial, real):
+            assert "--property=MemoryMax=777M" in text and "--property=TasksMax=99" in text
+        assert "/usr/bin/env -i" in real and "bwrap" in real.split("-i ")[1]
+        assert "by a cgroup and" in jail.describe()
+
+    def test_it_is_done_without_where_it_does_not_work(self, systemd, program):
+        log = systemd("exit 1\n")
+        assert program("print('ran')") == ("ran\n", "")
+        assert len(log.read_text().splitlines()) == 1, "no more than the trial"
+        assert "no cgroup of your own" in jail.describe()
 
 
 class TestCells:
