@@ -213,7 +213,7 @@ class TestOneLine:
             assert f"    {name}: tiny.ipynb is a link or no regular file\n" in said
 
     def test_a_full_disk(self, course, monkeypatch, capsys):
-        def full(*_):
+        def full(*_, **__):
             raise OSError(28, "No space left on device", "grades")
 
         monkeypatch.setattr("labnotes_classroom.gradebook.replacing", full)
