@@ -93,7 +93,7 @@ def _run(chosen) -> int:
             "can, the gradebook too. If every notebook is your own: --unsafe-no-jail",
             file=sys.stderr,
         )
-    except (CourseError, SourceError) as error:
+    except (CourseError, SourceError, OSError) as error:  # OSError: a full disk, a right that lacks
         print(f"{error}", file=sys.stderr)
     return 2
 
@@ -134,6 +134,8 @@ def _grade(chosen, course) -> int:
             f"{result.memory:.0f} MiB)",
             flush=True,
         )
+        for note in result.notes:
+            print(f"    look at {record_name(result.student)}: {note}", flush=True)
 
     results = grade(
         course, chosen.assignment, students=chosen.student, jobs=chosen.jobs or default_jobs(),
