@@ -1,7 +1,7 @@
 """``labnotes-classroom``: build a course, grade what comes in, give it back.
 
 labnotes-classroom build                       source, release, solution of all assignments
-labnotes-classroom collect ASSIGNMENT FOLDER   what students sent, into the course
+labnotes-classroom collect ASSIGNMENT SENT     what students sent, into the course
 labnotes-classroom grade ASSIGNMENT            each submission in a jail
 labnotes-classroom feedback ASSIGNMENT         a page for each student
 labnotes-classroom grades ASSIGNMENT           a table (CSV)
@@ -39,11 +39,12 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument(
         "--assignments", type=Path, default=HERE / "assignments", help="(%(default)s)"
     )
-    collect = command(
-        "collect", "take what students sent: FOLDER/STUDENT.ipynb or FOLDER/STUDENT/*.ipynb"
-    )
+    collect = command("collect", "take what students sent: a folder, or a platform's archive (zip)")
     collect.add_argument("assignment")
-    collect.add_argument("folder", type=Path)
+    collect.add_argument("sent", type=Path, metavar="FOLDER_OR_ZIP")
+    collect.add_argument(
+        "--dry-run", action="store_true", help="only show what would become whom; change nothing"
+    )
     grade = command("grade", "grade all submissions that are new or changed")
     grade.add_argument("assignment")
     grade.add_argument("--student", action="append", help="only this one; may be repeated")
@@ -108,12 +109,21 @@ def _build(chosen, course) -> int:
 
 def _collect(chosen, course) -> int:
     from .collect import collect
-    from .course import record_name
+    from .course import shown
+    from .roster import read_roster
 
-    taken, left = collect(course, chosen.assignment, chosen.folder)
-    print(f"{len(taken)} submissions are in {chosen.course / 'submitted'}")
-    for name, reason in left.items():
-        print(f"  left alone: {record_name(name)}: {reason}")
+    roster = read_roster(course)
+    found = collect(course, chosen.assignment, chosen.sent, chosen.dry_run)
+    for student, name in found.taken.items():
+        print(f"  {found.news[student]}: {shown(name)} -> {roster.called(student)}")
+    for name, reason in found.left.items():
+        print(f"  left alone: {shown(name)}: {shown(reason)}")
+    for student in found.missing:
+        print(f"  handed in nothing: {roster.called(student)}")
+    count = f"{len(found.taken)} submissions, {len(found.left)} left alone"
+    if roster:
+        count += f", {len(found.missing)} of {len(roster.students)} handed in nothing"
+    print(f"{count}. " + ("Nothing was changed." if chosen.dry_run else f"In {course.root}."))
     return 0
 
 
