@@ -4,7 +4,9 @@ labnotes-classroom build                       source, release, solution of all 
 labnotes-classroom collect ASSIGNMENT SENT     what students sent, into the course
 labnotes-classroom grade ASSIGNMENT            each submission in a jail
 labnotes-classroom feedback ASSIGNMENT         a page for each student
+labnotes-classroom due ASSIGNMENT DATE         when it is due
 labnotes-classroom grades ASSIGNMENT           a table (CSV)
+labnotes-classroom export ASSIGNMENT PLATFORM  grades and feedback for Moodle or Canvas
 """
 
 from __future__ import annotations
@@ -60,6 +62,15 @@ def parser() -> argparse.ArgumentParser:
         ("grades", "write the grades as CSV"),
     ):
         command(name, text).add_argument("assignment")
+    export = command("export", "grades and feedback in the form that a learning platform takes")
+    export.add_argument("assignment")
+    export.add_argument("platform", choices=("moodle", "canvas", "plain"))
+    due = command("due", "show or set when an assignment is due, and what lateness costs")
+    due.add_argument("assignment")
+    due.add_argument(
+        "date", nargs="?", help='"2026-12-01 23:59", a time zone behind it if you like; or none'
+    )
+    due.add_argument("--late", metavar="PERCENT", help="of the points, for each day begun")
     return top
 
 
@@ -174,19 +185,48 @@ def _feedback(chosen, course) -> int:
 
 def _grades(chosen, course) -> int:
     from .course import record_name
+    from .deadlines import deadline
     from .gradebook import write_csv
+
+    results = _results(chosen, course)
+    path = write_csv(
+        course, chosen.assignment, results, course.root / "grades" / f"{chosen.assignment}.csv"
+    )
+    print(f"{len(results)} students in {path}; {deadline(course, chosen.assignment)}")
+    if missing := sorted(set(course.students(chosen.assignment)) - set(results)):
+        print(f"Not graded yet: {', '.join(map(record_name, missing))}")
+    return 0
+
+
+def _results(chosen, course) -> dict:
     from .results import read_result
 
     course.master(chosen.assignment)
     students = course.students(chosen.assignment)
     found = {s: read_result(course, chosen.assignment, s) for s in students}
-    results = {student: result for student, result in found.items() if result}
-    path = write_csv(
-        course, chosen.assignment, results, course.root / "grades" / f"{chosen.assignment}.csv"
-    )
-    print(f"{len(results)} students in {path}")
-    if missing := sorted(set(students) - set(results)):
-        print(f"Not graded yet: {', '.join(map(record_name, missing))}")
+    return {student: result for student, result in found.items() if result}
+
+
+def _export(chosen, course) -> int:
+    from .exports import export
+
+    found = export(course, chosen.assignment, chosen.platform, _results(chosen, course))
+    print(f"{found.rows} grades in {found.grades}\n{found.pages} pages in {found.feedback}")
+    for student, reason in sorted(found.left.items()):
+        print(f"  left out: {student}: {reason}")
+    return 0
+
+
+def _due(chosen, course) -> int:
+    from .deadlines import deadline, set_deadline
+    from .roster import read_roster
+
+    if chosen.date is not None or chosen.late is not None:
+        set_deadline(course, chosen.assignment, chosen.date, chosen.late)
+    print(f"{chosen.assignment}: {deadline(course, chosen.assignment)}")
+    for student in read_roster(course).students.values():
+        if own := student.due.get(chosen.assignment):
+            print(f"  {student.called}: {deadline(course, chosen.assignment, own)}")
     return 0
 
 

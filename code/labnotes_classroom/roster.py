@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .course import NAMES, Course, CourseError, is_student
+from .deadlines import moment
 from .platforms import Label
 
 FILE = "roster.csv"
@@ -115,6 +116,11 @@ def _student(path: Path, line: int, row: dict[str, str]) -> Student:
     due = {key[4:]: value for key, value in row.items() if key.startswith("due ") and value}
     if not is_student(known["id"]):
         raise CourseError(f"{path}, line {line}: {known['id']!r} cannot be an id: give {NAMES}")
+    try:
+        for date in due.values():
+            moment(date)
+    except CourseError as error:
+        raise CourseError(f"{path}, line {line}: {error}") from error
     return Student(due=due, **known)
 
 

@@ -276,6 +276,7 @@ def test_odd_files_stop_nobody(course, tmp_path):
         (b"id,email\na,x@y\nb,X@y\n", "email 'x@y' stands there twice"),
         (b"id,name\n../x,A\n", "line 2: '../x' cannot be an id"),
         (b"id,due tyni\nanna,2026-12-01 12:00\n", "names no assignment"),
+        (b"id,due tiny\nanna,soon\n", "line 2: 'soon' is no date"),
         (b"", "no column `id`"),
     ],
 )
