@@ -234,3 +234,18 @@ def test_the_formgrader_shows_the_rosters_names(course):
         names = {s.id: (s.first_name, s.last_name, s.email) for s in book.students}
     assert names["anna"] == ("Anna", "Müller", "a@b") and names["ben"][:2] == ("Ben van", "Ray")
     assert names["li"][:2] == names["nobody"][:2] == (None, None)
+
+
+def test_nbgraders_own_feedback_is_our_page_without_hidden_tests(course):
+    from nbgrader.apps import NbGraderAPI
+
+    light.hand_in(course, "anna")
+    light.graded(course, "anna")
+    hidden = "4.0, 9.0"
+    assert hidden in course.notebook("autograded", "tiny", "anna").read_text()
+    write_feedback(course, "tiny")
+    path = course.notebook("feedback", "tiny", "anna").with_suffix(".html")
+    ours = path.read_text()
+    done = NbGraderAPI(config=course.config).generate_feedback("tiny", "anna", force=True)
+    assert done["success"], done["log"]
+    assert path.read_text() == ours and hidden not in ours
