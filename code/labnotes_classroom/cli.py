@@ -3,6 +3,8 @@
 labnotes-classroom build                       source, release, solution of all assignments
 labnotes-classroom collect ASSIGNMENT SENT     what students sent, into the course
 labnotes-classroom grade ASSIGNMENT            each submission in a jail
+labnotes-classroom look ASSIGNMENT             what needs a teacher's eye
+labnotes-classroom similar ASSIGNMENT          answers that are alike, side by side
 labnotes-classroom feedback ASSIGNMENT         a page for each student
 labnotes-classroom due ASSIGNMENT DATE         when it is due
 labnotes-classroom grades ASSIGNMENT           a table (CSV)
@@ -60,6 +62,8 @@ def parser() -> argparse.ArgumentParser:
     for name, text in (
         ("feedback", "write a page for each student, without hidden tests"),
         ("grades", "write the grades as CSV"),
+        ("look", "what needs a teacher's eye: failed, late, misplaced, stale, alike"),
+        ("similar", "a page of answers that are alike, side by side"),
     ):
         command(name, text).add_argument("assignment")
     export = command("export", "grades and feedback in the form that a learning platform takes")
@@ -195,6 +199,32 @@ def _grades(chosen, course) -> int:
     print(f"{len(results)} students in {path}; {deadline(course, chosen.assignment)}")
     if missing := sorted(set(course.students(chosen.assignment)) - set(results)):
         print(f"Not graded yet: {', '.join(map(record_name, missing))}")
+    return 0
+
+
+def _look(chosen, course) -> int:
+    from .course import record_name, shown
+    from .look import look
+
+    course.master(chosen.assignment)
+    hints = look(course, chosen.assignment)
+    print(f"Look at these ({len(hints)}):" if hints else "Nothing to look at.")
+    for hint in hints:
+        print(f"  {record_name(hint.student)}: {shown(hint.what)}")
+    return 0
+
+
+def _similar(chosen, course) -> int:
+    from .pages import side_by_side, write_page
+    from .roster import read_roster
+    from .similarity import alike, answers, released
+
+    texts = answers(course, chosen.assignment)
+    pairs = alike(texts, released(course, chosen.assignment))
+    body = side_by_side(pairs, texts, read_roster(course))
+    path = course.root / "similar" / f"{chosen.assignment}.html"
+    write_page(path, f"{chosen.assignment}: answers that are alike", body)
+    print(f"{len(pairs)} pairs of {len(texts)} submissions in {path}")
     return 0
 
 
