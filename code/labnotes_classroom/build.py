@@ -17,6 +17,7 @@ from .course import Course, CourseError, find_alembic, write_notebook
 from .reference import checked, keep
 from .restore import blank
 from .source import HIDDEN, SOLUTION, Assignment, is_kind, markers, read, task
+from .standin import data_sets
 
 SHORTEST = 12  # letters of a solution that can give it away: `return x` may stand anywhere
 
@@ -74,6 +75,7 @@ def _build(assignment: Assignment, course: Course, due: dict) -> float:
         "withheld": list(assignment.withheld),
         "title": assignment.title,
         "needed": round(solved.seconds, 1),
+        "data": data_sets(solved.outputs),
         **due,
     }
     released = release(name, master, course)

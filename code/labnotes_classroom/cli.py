@@ -3,6 +3,7 @@
 labnotes-classroom build                       source, release, solution of all assignments
 labnotes-classroom collect ASSIGNMENT SENT     what students sent, into the course
 labnotes-classroom grade ASSIGNMENT            each submission in a jail
+labnotes-classroom retry ASSIGNMENT            again, alone, what failed
 labnotes-classroom look ASSIGNMENT             what needs a teacher's eye
 labnotes-classroom similar ASSIGNMENT          answers that are alike, side by side
 labnotes-classroom feedback ASSIGNMENT         a page for each student
@@ -16,7 +17,6 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-import time
 from pathlib import Path
 
 HERE = Path("classroom")
@@ -54,11 +54,19 @@ def parser() -> argparse.ArgumentParser:
     grade.add_argument("--student", action="append", help="only this one; may be repeated")
     grade.add_argument("--jobs", type=int, help="notebooks at a time (default: one per core)")
     grade.add_argument("--force", action="store_true", help="grade again what has not changed")
-    grade.add_argument(
-        "--unsafe-no-jail",
-        action="store_true",
-        help="run the notebooks with your own rights: they can read and change all that you can",
-    )
+    retry = command("retry", "grade again, one at a time, what failed or took too long")
+    retry.add_argument("assignment")
+    for one in (grade, retry):
+        one.add_argument(
+            "--stand-in",
+            action="store_true",
+            help="go on without the real data set: your students have the stand-in too",
+        )
+        one.add_argument(
+            "--unsafe-no-jail",
+            action="store_true",
+            help="run the notebooks with your own rights: they can read and change all that you can",
+        )
     for name, text in (
         ("feedback", "write a page for each student, without hidden tests"),
         ("grades", "write the grades as CSV"),
@@ -143,37 +151,88 @@ def _collect(chosen, course) -> int:
 
 
 def _grade(chosen, course) -> int:
-    from .course import record_name
-    from .grade import default_jobs, grade
-    from .jail import largest_memory
-    from .results import FAILED, GRADED, PERSON
+    from .grade import default_jobs
 
-    started = time.monotonic()
+    if chosen.jobs is not None and chosen.jobs < 1:
+        print(f"--jobs is {chosen.jobs}: give 1 or more", file=sys.stderr)
+        return 2
+    students = None if chosen.student is None else _known(chosen, course)
+    return _run_grade(chosen, course, students, chosen.jobs or default_jobs(), chosen.force)
+
+
+def _retry(chosen, course) -> int:
+    from .look import again
+
+    course.master(chosen.assignment)
+    students = again(course, chosen.assignment)
+    if not students:
+        print("Nothing failed or took too long.")
+        return 0
+    return _run_grade(chosen, course, students, jobs=1, force=True)
+
+
+def _known(chosen, course) -> list[str]:
+    """The students named on the command line, each of whom has handed in."""
+    import difflib
+
+    from .course import CourseError, record_name
+
+    course.master(chosen.assignment)
+    there = [record_name(s) for s in course.students(chosen.assignment)]
+    for name in map(record_name, chosen.student):
+        if name not in there:
+            near = difflib.get_close_matches(name, there, 3)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise CourseError(f"nobody called {name!r} has handed in {chosen.assignment}{hint}")
+    return chosen.student
+
+
+def _run_grade(chosen, course, students: list[str] | None, jobs: int, force: bool) -> int:
+    from .course import record_name
+    from .grade import grade
+    from .jail import largest_memory
+    from .progress import Progress
+    from .results import FAILED, GRADED, PERSON
+    from .roster import read_roster
+    from .standin import missing_data
+
+    read_roster(course)  # what is wrong with it is told before anything runs
+    missing = missing_data(course, chosen.assignment)
+    if missing and not chosen.stand_in:
+        print(
+            f"Not graded: {missing} If your students have the stand-in too: --stand-in",
+            file=sys.stderr,
+        )
+        return 2
+    count = len(course.students(chosen.assignment) if students is None else students)
+    progress = Progress(course, chosen.assignment, count, jobs)
+    print(progress.first(), flush=True)
 
     def say(result, number, count):
         total = sum(score or 0 for score in result.scores.values())
         about = result.reason if result.status == FAILED else f"{total:g} points so far"
         print(
             f"[{number}/{count}] {record_name(result.student)}: {result.status}, {about} "
-            f"({result.seconds:.1f} s, "
-            f"{result.memory:.0f} MiB)",
+            f"({result.seconds:.1f} s, {result.memory:.0f} MiB){progress.after(result)}",
             flush=True,
         )
 
     results = grade(
-        course, chosen.assignment, students=chosen.student, jobs=chosen.jobs or default_jobs(),
-        jailed=not chosen.unsafe_no_jail, force=chosen.force, say=say,
+        course, chosen.assignment, students=students, jobs=jobs,
+        jailed=not chosen.unsafe_no_jail, force=force, say=say,
     )  # fmt: skip
     by_status = {s: [r for r in results if r.status == s] for s in (GRADED, PERSON, FAILED)}
     print(
-        f"\n{len(results)} submissions in {time.monotonic() - started:.0f} s; the grader itself "
+        f"\n{len(results)} submissions in {progress.elapsed:.0f} s; the grader itself "
         f"used {largest_memory():.0f} MiB at most"
     )
     for status, found in by_status.items():
         print(f"  {status}: {len(found)}")
     for result in by_status[FAILED]:
         print(f"    {record_name(result.student)}: {result.reason}")
-    return 0
+    if missing:
+        print(f"GRADED WITH STAND-IN DATA. {missing}")
+    return _look(chosen, course)
 
 
 def _feedback(chosen, course) -> int:

@@ -46,6 +46,16 @@ def look(course: Course, assignment: str) -> list[Hint]:
     return hints
 
 
+def again(course: Course, assignment: str) -> list[str]:
+    """Who failed, or had a cell that took too long: a machine with too much to do can be why."""
+    found = []
+    for student in course.students(assignment):
+        result = read_result(course, assignment, student)
+        if result and (result.status == FAILED or any(_timed_out(course, assignment, student))):
+            found.append(student)
+    return found
+
+
 def _of_one(course: Course, assignment: str, student: str, master) -> Iterator[Hint]:
     result = read_result(course, assignment, student)
     if result is None:
