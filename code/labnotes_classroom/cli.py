@@ -6,6 +6,7 @@ labnotes-classroom grade ASSIGNMENT            each submission in a jail
 labnotes-classroom retry ASSIGNMENT            again, alone, what failed
 labnotes-classroom look ASSIGNMENT             what needs a teacher's eye
 labnotes-classroom similar ASSIGNMENT          answers that are alike, side by side
+labnotes-classroom statistics ASSIGNMENT       how the class did
 labnotes-classroom feedback ASSIGNMENT         a page for each student
 labnotes-classroom due ASSIGNMENT DATE         when it is due
 labnotes-classroom grades ASSIGNMENT           a table (CSV)
@@ -71,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
         ("feedback", "write a page for each student, without hidden tests"),
         ("grades", "write the grades as CSV"),
         ("look", "what needs a teacher's eye: failed, late, misplaced, stale, alike"),
+        ("statistics", "a page on how the class did, per task and per compared value"),
         ("similar", "a page of answers that are alike, side by side"),
     ):
         command(name, text).add_argument("assignment")
@@ -284,6 +286,20 @@ def _similar(chosen, course) -> int:
     path = course.root / "similar" / f"{chosen.assignment}.html"
     write_page(path, f"{chosen.assignment}: answers that are alike", body)
     print(f"{len(pairs)} pairs of {len(texts)} submissions in {path}")
+    return 0
+
+
+def _statistics(chosen, course) -> int:
+    from .pages import write_page
+    from .statistics_page import body, tasks_of
+
+    results = _results(chosen, course)
+    tasks = tasks_of(course, chosen.assignment, results)
+    for one in tasks:
+        print(f"  {one.name}: mean {one.mean:.2f} of {one.of:g}, all points {one.full:.0%}")
+    path = course.root / "statistics" / f"{chosen.assignment}.html"
+    write_page(path, f"{chosen.assignment}: how the class did", body(tasks, results))
+    print(f"{len(results)} submissions in {path}")
     return 0
 
 

@@ -22,6 +22,7 @@ from .gradebook import enter
 from .restore import is_unanswered, restore
 from .results import FAILED, GRADED, PERSON, Result, read_result, write_result
 from .source import is_kind, task
+from .wrong import wrong_values
 
 LARGEST = 20 * jail.MIB  # bytes of a notebook that is handed in
 #: What nbformat raises of a file that is none.
@@ -167,6 +168,7 @@ def judge(
         if is_kind(cell, "compare"):
             found = cell_verdicts(cell, outputs, expected[name])
             result.verdicts[name] = found
+            result.wrong[name] = wrong_values(outputs, found)
             share = sum(found.values()) / len(found)
             result.scores[name] = task(cell)["points"] * share if ran.done else None
             outputs = _shown(found, result.scores[name], task(cell)["points"])
