@@ -239,9 +239,11 @@ def _run_grade(chosen, course, students: list[str] | None, jobs: int, force: boo
 
 def _feedback(chosen, course) -> int:
     from .course import record_name
+    from .exports import for_the_exchange
     from .feedback import write_feedback
 
     pages, failed = write_feedback(course, chosen.assignment)
+    for_the_exchange(course, chosen.assignment)
     print(f"{len(pages)} pages in {chosen.course / 'feedback'}")
     for student, reason in failed.items():
         print(f"  no page for {record_name(student)}: {reason}")

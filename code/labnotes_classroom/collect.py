@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import filecmp
 import json
 import os
 import re
+import shutil
 import tempfile
 import time
 import zipfile
@@ -23,7 +25,7 @@ from .roster import Roster, normal, read_roster
 
 LARGEST_INNER = 2**28  # bytes unpacked of an archive that one student sent
 IGNORED = {"__MACOSX", "Thumbs.db", "desktop.ini"}  # and what begins with a dot
-DOS_START = (1980, 1, 1, 0, 0, 0)  # the time of an archive's member that has none
+NO_DATE = ((1980, 1, 1), (1980, 0, 0))  # of an archive's member that has none
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def _unpacked(archive: Path, folder: Path, **limits: int) -> Path:
     unpack(archive, folder, **limits)
     with zipfile.ZipFile(archive) as packed:
         for member in packed.infolist():
-            moment = 0.0 if member.date_time == DOS_START else _local(member.date_time)
+            moment = 0.0 if member.date_time[:3] in NO_DATE else _local(member.date_time)
             os.utime(folder / member.filename, (moment, moment))
     return folder
 
@@ -249,20 +251,19 @@ def _named(label: Label) -> tuple[str, str]:
 
 def _take(course: Course, assignment: str, student: str, one: Found, dry_run: bool) -> str:
     path = course.notebook("submitted", assignment, student)
-    content = one.notebook.read_bytes()
     moment = int(one.notebook.stat().st_mtime)
     when = datetime.datetime.fromtimestamp(moment, datetime.timezone.utc)
     if not path.is_file():
         news = "new"
-    elif path.read_bytes() != content:
+    elif not filecmp.cmp(one.notebook, path, shallow=False):
         news = "changed"
     else:
         news = "as before"
     if dry_run:
         return news
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as file:
-        file.write(content)
+    with open(one.notebook, "rb") as content, replacing(path) as file:
+        shutil.copyfileobj(content, file)
     if moment:
         path.with_name("timestamp.txt").write_text(f"{when:%Y-%m-%d %H:%M:%S} UTC\n")
     else:

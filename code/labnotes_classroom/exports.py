@@ -14,6 +14,7 @@ that the platform never takes a missing grade for a zero.
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,7 +93,7 @@ def _moodle(assignment: str, graded: list[dict], names: dict, roster: Roster, le
             continue
         name = row["name"] or came.get("person", "")
         identifier = f"Participant {number}" if number else ""
-        rows.append([identifier, name, email, row["student"], row["total"], row["of"], "-"])
+        rows.append([identifier, name, email, row["student"], row["total"], row["of"], ""])
     return MOODLE, rows
 
 
@@ -141,3 +142,13 @@ def _place(platform: str, assignment: str, student: str, came: dict) -> str:
         person = came["person"].replace("/", "-")
         return f"{person}_{came['number']}_assignsubmission_file_/{assignment}.html"
     return str(Path(came["entry"]).with_suffix(".html"))
+
+
+def for_the_exchange(course: Course, assignment: str) -> None:
+    """Put beside each page what nbgrader's ``release_feedback`` wants to find there."""
+    for student in course.students(assignment):
+        page = course.notebook("feedback", assignment, student).with_suffix(".html")
+        for name in ("timestamp.txt", "submission_secret.txt"):
+            source = course.notebook("submitted", assignment, student).with_name(name)
+            if page.is_file() and source.is_file() and not source.is_symlink():
+                shutil.copyfile(source, page.with_name(name))

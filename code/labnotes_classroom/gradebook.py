@@ -9,9 +9,9 @@ from nbgrader.api import MissingEntry
 from nbgrader.utils import parse_utc
 
 from .course import Course, record_name
-from .deadlines import deadline
+from .deadlines import Deadline, deadline
 from .results import FAILED, GRADED, Result
-from .roster import Roster, Student, read_roster
+from .roster import Student, read_roster
 from .tables import write_table
 
 COLUMNS = (
@@ -71,15 +71,27 @@ def grade_rows(course: Course, assignment: str, results: dict[str, Result]) -> l
     """
     roster = read_roster(course)
     students = {*course.students(assignment), *results, *roster.students}
+    listed = [roster.students.get(student, Student(student)) for student in sorted(students)]
+    own = {student.due.get(assignment, "") for student in listed}
+    rules = {date: deadline(course, assignment, date) for date in own}
     with course.gradebook() as book:
         return [
-            _row(book, course, assignment, student, results.get(student), roster)
-            for student in sorted(students)
+            _row(
+                book,
+                course,
+                assignment,
+                one,
+                results.get(one.id),
+                rules[one.due.get(assignment, "")],
+            )
+            for one in listed
         ]
 
 
-def _row(book, course, assignment: str, student: str, result: Result | None, roster: Roster):
-    listed = roster.students.get(student, Student(student))
+def _row(
+    book, course: Course, assignment: str, listed: Student, result: Result | None, rule: Deadline
+) -> dict:
+    student = listed.id
     row = {"student": record_name(student), "name": listed.name}
     if result is None:
         there = course.notebook("submitted", assignment, student).parent.exists()
@@ -92,7 +104,6 @@ def _row(book, course, assignment: str, student: str, result: Result | None, ros
     grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
     by_hand = [g for g in grades if g.manual_score is not None]
     waiting = [g for g in grades if g.manual_score is None and g.auto_score is None]
-    rule = deadline(course, assignment, listed.due.get(assignment, ""))
     stamp = handed_in(course, assignment, student)
     late = rule.seconds_late(stamp and stamp.replace(tzinfo=datetime.timezone.utc))
     row |= {

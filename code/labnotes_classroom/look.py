@@ -13,7 +13,7 @@ from .course import Course, record_name
 from .gradebook import grade_rows
 from .misplaced import misplaced, quote
 from .results import FAILED, read_result
-from .roster import Roster, read_roster
+from .roster import FILE, Roster, read_roster
 from .similarity import alike, answers, released
 from .source import task
 
@@ -42,6 +42,8 @@ def look(course: Course, assignment: str) -> list[Hint]:
         how = "letter for letter" if pair.same else f"{pair.share:.0%}"
         hints.append(Hint(pair.one, f"answers like those of {record_name(pair.other)} ({how})"))
     there = set(course.students(assignment))
+    if roster:
+        hints += [Hint(s, f"is not in {FILE}") for s in sorted(there - set(roster.students))]
     hints += [Hint(s, "handed in nothing") for s in sorted(set(roster.students) - there)]
     return hints
 

@@ -249,3 +249,25 @@ def test_nbgraders_own_feedback_is_our_page_without_hidden_tests(course):
     done = NbGraderAPI(config=course.config).generate_feedback("tiny", "anna", force=True)
     assert done["success"], done["log"]
     assert path.read_text() == ours and hidden not in ours
+
+
+def test_the_exchange_releases_our_pages(course, tmp_path):
+    from nbgrader.apps import NbGraderAPI
+
+    exchange = tmp_path / "exchange"
+    exchange.mkdir(mode=0o777)
+    exchange.chmod(0o777)
+    light.hand_in(course, "anna", when="2026-12-01 12:00:00 UTC")
+    secret = course.notebook("submitted", "tiny", "anna").with_name("submission_secret.txt")
+    secret.write_text("as the exchange gave it")
+    light.graded(course, "anna")
+    assert command(course, "feedback", "tiny") == 0
+    config = course.config
+    config.Exchange.root = str(exchange)
+    done = NbGraderAPI(config=config).release_feedback("tiny")
+    assert done["success"], done["log"]
+    (page,) = (exchange / "labnotes" / "feedback").glob("*.html")
+    assert (
+        page.read_text()
+        == course.notebook("feedback", "tiny", "anna").with_suffix(".html").read_text()
+    )
