@@ -93,8 +93,8 @@ def _build(assignment: Assignment, course: Course, due: dict) -> float:
 
 def limits_of(seconds: int) -> jail.Limits:
     """The limits of a submission: some cells may use all of their `seconds`, not all."""
-    wall = 60 + 4 * seconds
-    return jail.Limits(cell=seconds, wall=wall, cpu=wall)
+    cpu = 60 + 4 * seconds
+    return jail.Limits(cell=seconds, cpu=cpu, wall=2 * cpu)
 
 
 def _refuse_points_for_nothing(assignment, expected, limits, jailed) -> None:

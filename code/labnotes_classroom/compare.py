@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from typing import Any
 
 from .source import TOLERANCE, task
@@ -31,9 +32,30 @@ def value(outputs: list) -> Any:
     if not isinstance(text, str) or len(text) > LONGEST or _depth(text) > DEEPEST:
         return None
     try:
-        return ast.literal_eval(text)
+        return ast.literal_eval(_Numbers().visit(ast.parse(text.strip(), mode="eval")))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return None  # not a plain value: it is wrong, as any other wrong value
+
+
+class _Numbers(ast.NodeTransformer):
+    """``np.float64(0.5)``, as NumPy shows its numbers in a list, as 0.5; ``np.True_`` as True."""
+
+    def visit_Call(self, node):
+        kind, words = node.func, node.args
+        if not _is_numpys(kind) or len(words) != 1 or node.keywords:
+            return node
+        number = re.fullmatch(r"(u?int|float)\d+|longdouble", kind.attr)
+        # Not what stands deeper: a number has no more in it than a sign.
+        inner = words[0].operand if isinstance(words[0], ast.UnaryOp) else words[0]
+        return words[0] if number and isinstance(inner, ast.Constant) else node
+
+    def visit_Attribute(self, node):
+        names = {"True_": True, "False_": False}
+        return ast.Constant(names[node.attr]) if _is_numpys(node) and node.attr in names else node
+
+
+def _is_numpys(node) -> bool:
+    return isinstance(node, ast.Attribute) and getattr(node.value, "id", "") in ("np", "numpy")
 
 
 def verdicts(got: Any, expected: dict[str, Any], tolerance: float) -> dict[str, bool]:

@@ -6,23 +6,31 @@ page's own policy forbids scripts and requests, so that it can be opened or serv
 
 from __future__ import annotations
 
+import builtins
+import json
 import re
 from html import escape
 from pathlib import Path
 
 import nbformat
-from markdown_it import MarkdownIt
 from nbformat import NotebookNode
 
 from labnotes.files import replacing
 
+from .apart import TooMuch, apart
 from .course import Course, record_name, shown
 from .gradebook import comments, scores
+from .outputs import as_written
 from .results import FAILED, Result, read_result
 from .source import is_kind, task, without_hidden
 
+#: Errors of the packages that a notebook may use: their names tell nothing.
+PACKAGES = {
+    "AxisError", "JSONDecodeError", "LinAlgError", "OutOfMemoryError", "UndefinedError",
+}  # fmt: skip
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 LONGEST = 10_000  # characters of one output
+TEXT = 50_000  # characters of a cell in Markdown
 STYLE = """
 :root { color-scheme: light dark; --line: #8886; --good: #00734d; --bad: #b34700; }
 @media (prefers-color-scheme: dark) { :root { --good: #4fd1a5; --bad: #ffa057; } }
@@ -90,7 +98,11 @@ def page(
             f'<p class="wrong"><strong>Your notebook did not run: {escape(result.reason)}.</strong> '
             "It has no grade yet; your teacher will look at it.</p>"
         )
-    parts += [_table(points, master), *_notebook(notebook, points, words)]
+    parts.append(_table(points, master))
+    if result.notes:
+        lines = "".join(f"<li>{escape(note)}</li>" for note in result.notes)
+        parts.append(f"<p>Seen while it was graded:</p><ul>{lines}</ul>")
+    parts += _notebook(notebook, points, words)
     return "\n".join([*parts, "</main></body></html>"])
 
 
@@ -118,16 +130,14 @@ def _number(score: float | None) -> str:
 def _notebook(notebook: NotebookNode | None, points: dict, words: dict) -> list[str]:
     if notebook is None:
         return []
-    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-    # A picture or a link of a student's could point anywhere: they stay text.
-    markdown.disable(["image", "link", "autolink"])
     parts, hidden_ran = [], False
+    rendered = iter(_rendered([c.source for c in notebook.cells if c.cell_type == "markdown"]))
     for cell in notebook.cells:
         name = task(cell).get("id", "")
         if name == "install":
             continue
         if cell.cell_type == "markdown":
-            body = markdown.render(cell.source)
+            body = next(rendered)
         else:
             source = without_hidden(cell.source).strip("\n")
             verdict = is_kind(cell, "compare")
@@ -150,12 +160,24 @@ def _notebook(notebook: NotebookNode | None, points: dict, words: dict) -> list[
     return parts
 
 
+def _rendered(texts: list[str]) -> list[str]:
+    """Texts in Markdown as HTML; as they were written where that would take too long."""
+    texts = [as_written(text) for text in texts]
+    short = [text if len(text) <= TEXT else "" for text in texts]
+    try:
+        pages = apart("pages", json.dumps(short).encode())
+    except TooMuch:
+        pages = [""] * len(texts)
+    plain = [f'<pre tabindex="0">{escape(text[:TEXT])}</pre>' for text in texts]
+    return [page or text for page, text in zip(pages, plain)]
+
+
 def _output(output: NotebookNode, brief: bool) -> str:
     """An output as HTML. After a hidden test has run it could be told in any output: `brief` shows
-    no more than the kind of an error."""
+    no more than the kind of an error, if others know it too."""
     if brief:
         error = output.output_type == "error"
-        return _text(f"{output.ename} (see your own notebook)" if error else "")
+        return _text(f"{_kind(output.ename)} (see your own notebook)" if error else "")
     if output.output_type == "stream":
         return _text(output.text)
     if output.output_type == "error":
@@ -164,6 +186,13 @@ def _output(output: NotebookNode, brief: bool) -> str:
     if picture:
         return f'<img alt="a figure that this cell drew" src="data:image/png;base64,{picture}">'
     return _text(output.get("data", {}).get("text/plain", ""))
+
+
+def _kind(name: str) -> str:
+    """The name of an error, if Python itself has it: a name of the student's could be any text."""
+    known = getattr(builtins, name, None)
+    is_error = isinstance(known, type) and issubclass(known, BaseException)
+    return name if is_error or name in PACKAGES else "an error of a kind of its own"
 
 
 def _text(text: str) -> str:

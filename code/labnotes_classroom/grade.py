@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
+import contextlib
+import difflib
+import fcntl
 import os
-import re
+import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import nbformat
@@ -17,22 +17,23 @@ from nbformat import NotebookNode
 from . import jail, reference
 from .build import limits_of
 from .compare import cell_verdicts
-from .course import NAMES, Course, is_student, record_name, shown, write_notebook
+from .course import Course, CourseError, record_name, shown, write_notebook
 from .gradebook import enter
-from .restore import is_unanswered, restore
+from .outputs import harmless, without_markup
+from .restore import (
+    BadSubmission,
+    is_unanswered,
+    read_submission,
+    remarks,
+    restore,
+    submission_key,
+    text_near,
+)  # fmt: skip
 from .results import FAILED, GRADED, PERSON, Result, read_result, write_result
 from .source import is_kind, task
 from .wrong import wrong_values
 
-LARGEST = 20 * jail.MIB  # bytes of a notebook that is handed in
-#: What nbformat raises of a file that is none.
-NO_NOTEBOOK = (
-    ValueError, KeyError, AttributeError, TypeError, RecursionError, nbformat.ValidationError,
-)  # fmt: skip
-
-
-class BadSubmission(ValueError):
-    """What was handed in cannot be run; the text says why."""
+AS_ROOT = "LABNOTES_GRADE_AS_ROOT"
 
 
 def grade(
@@ -54,7 +55,7 @@ def grade(
     students
         Only these.
     jobs
-        How many run at a time.
+        How many run at a time. Each gets its share of the processors.
     jailed
         False: in no jail, as ordinary processes. Any submission may then do what you may do.
     force
@@ -70,58 +71,138 @@ def grade(
     Raises
     ------
     CourseError, jail.NoJail
-        If there is no such assignment, its solution does not run, or there is no jail.
+        If there is no such assignment or student, its solution does not run, another grading of the
+        course runs, or there is no jail.
     """
-    if jailed:
-        jail.check()
+    _refuse(jobs, jailed)
     master = course.master(assignment)
     about = master.metadata["assignment"]
     limits, withheld = limits_of(about["seconds"]), about["withheld"]
-    expected = reference.values(course, assignment, limits, withheld, jailed)
-    handed_in = course.students(assignment)
-    wanted = [s for s in handed_in if students is None or {s, record_name(s)} & set(students)]
-    results, waiting = {}, []
-    for student in wanted:
-        before = None if force else _before(course, assignment, student)
-        if before:
-            results[student] = before
-            say(before, len(results), len(wanted))
-        else:
-            waiting.append(student)
+    wanted = _wanted(course.students(assignment), students)
+    stop, slots = threading.Event(), _slots(jobs)
 
-    stop = threading.Event()
-
-    def one(student: str) -> tuple[Result, NotebookNode | None]:
+    def one(student: str, cpus: set[int] | None = None):
+        """The result, the notebook with its outputs, and whether a machine less busy might help."""
         key = ""
         try:
-            key = _key(course, assignment, student)
-            notebook = restore(read_submission(course, assignment, student), master)
-            ran = jail.run(notebook, limits, withheld, jailed, stop)
-            return judge(student, key, notebook, master, ran, expected), notebook
+            key = submission_key(course, assignment, student)
+            submitted = read_submission(course, assignment, student)
+            notes, near = remarks(submitted, master), text_near(submitted, master)
+            notebook = restore(submitted, master)
+            ran = jail.run(notebook, limits, withheld, jailed, stop, cpus)
+            result = judge(student, key, notebook, master, ran, expected, notes, near)
+            return result, notebook, ran.late and _overloaded()
         except BadSubmission as error:
-            return Result(student, FAILED, shown(str(error)), key), None
+            return Result(student, FAILED, shown(str(error)), key), None, False
         except Exception as error:  # one submission must not stop the others: it is listed
-            return _failed(student, key, error), None
+            return _failed(student, key, error), None, False
 
-    with ThreadPoolExecutor(jobs) as pool:
+    def beside_others(student: str):
+        cpus = slots.get()
         try:
-            # No list of them is kept: a notebook's outputs are freed once they are written.
-            for future in as_completed(pool.submit(one, student) for student in waiting):
-                result = _kept(course, assignment, *future.result())
-                results[result.student] = result
-                say(result, len(results), len(wanted))
-        except BaseException:
-            stop.set()  # the notebooks that run now end at once; they will run again
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+            return one(student, cpus)
+        finally:
+            slots.put(cpus)
+
+    results: dict[str, Result] = {}
+
+    def done(result: Result) -> None:
+        results[result.student] = result
+        with contextlib.suppress(Exception):  # what cannot be shown has been recorded
+            say(result, len(results), len(wanted))
+
+    with _only_grader(course):
+        expected = reference.values(course, assignment, limits, withheld, jailed)
+        waiting, alone = [], []
+        for student in wanted:
+            before = None if force else _before(course, assignment, student)
+            done(before) if before else waiting.append(student)
+        with ThreadPoolExecutor(jobs) as pool:
+            try:
+                # No list of them is kept: a notebook's outputs are freed once they are written.
+                for future in as_completed(pool.submit(beside_others, s) for s in waiting):
+                    result, notebook, late = future.result()
+                    if late:
+                        alone.append(result.student)
+                    else:
+                        done(_kept(course, assignment, result, notebook))
+                for student in alone:
+                    result, notebook, _ = one(student)
+                    result.notes.append("graded a second time, alone: the machine was overloaded")
+                    done(_kept(course, assignment, result, notebook))
+            except BaseException:
+                stop.set()  # the notebooks that run now end at once; they will run again
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
     return [results[student] for student in wanted]
+
+
+def _refuse(jobs: int, jailed: bool) -> None:
+    """Say in one line why nothing can be graded."""
+    if jobs < 1:
+        raise CourseError(f"{jobs} notebooks at a time: give 1 or more (--jobs)")
+    if not jailed:
+        return
+    jail.check()
+    if os.geteuid() == 0 and os.environ.get(AS_ROOT) != "1":
+        raise CourseError(
+            "you are root, and a program that gets out of a jail would be root, too: grade as an "
+            f"ordinary user. In a container that holds nothing else: set {AS_ROOT}=1"
+        )
+
+
+def _wanted(handed_in: list[str], students: list[str] | None) -> list[str]:
+    """Those of `students` who handed in; all if it is None."""
+    if students is None:
+        return handed_in
+    by_name = {name: s for s in handed_in for name in (record_name(s), s)}
+    if unknown := sorted(set(students) - set(by_name)):
+        near = difflib.get_close_matches(unknown[0], by_name, 1)
+        hint = f"; did you mean {shown(near[0])}?" if near else ""
+        raise CourseError(f"nothing was handed in by {', '.join(map(shown, unknown))}{hint}")
+    return sorted({by_name[name] for name in students})
+
+
+def _slots(jobs: int) -> queue.SimpleQueue:
+    """A share of the processors for each of the notebooks that run at a time."""
+    slots: queue.SimpleQueue = queue.SimpleQueue()
+    cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    for number in range(jobs):
+        mine = set(cpus[number::jobs]) or {cpus[number % len(cpus)]} if cpus else None
+        slots.put(mine)
+    return slots
+
+
+def _overloaded() -> bool:
+    return os.getloadavg()[0] > default_jobs()
+
+
+@contextlib.contextmanager
+def _only_grader(course: Course) -> Iterator[None]:
+    """No other grading of this course runs at the same time."""
+    folder = os.open(course.root, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(folder)
+        raise CourseError(
+            f"another grading of {course.root} is running: wait until it has ended"
+        ) from None
+    except OSError:  # a network's disk that knows no locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(folder)
 
 
 def _before(course: Course, assignment: str, student: str) -> Result | None:
     """The result of what is handed in, if it is known already."""
     try:
         before = read_result(course, assignment, student)
-        return before if before and before.key == _key(course, assignment, student) else None
+        return (
+            before if before and before.key == submission_key(course, assignment, student) else None
+        )
     except OSError:  # it will be graded, and what is wrong with it told
         return None
 
@@ -156,12 +237,31 @@ def _words(error: Exception) -> str:
 
 
 def judge(
-    student: str, key: str, notebook: NotebookNode, master: NotebookNode, ran: jail.Ran, expected
+    student: str,
+    key: str,
+    notebook: NotebookNode,
+    master: NotebookNode,
+    ran: jail.Ran,
+    expected,
+    notes: list[str],
+    near: dict[str, str],
 ) -> Result:
-    """The scores of a run; the notebook's cells get the outputs that may be shown."""
+    """The scores of a run; the notebook's cells get the outputs that may be shown.
+
+    Parameters
+    ----------
+    notes
+        What else a person should look at.
+    near
+        Written tasks without an answer, and text of the student's near by: a person's to judge.
+    """
+    notes = notes + [
+        f"cell {cell} was stopped after {after}" for cell, after in ran.stopped.items()
+    ]
+    notes += [f"text near the empty answer to {n}: {shown(text[:60])}" for n, text in near.items()]
     result = Result(
         student, GRADED if ran.done else FAILED, "" if ran.done else _why(ran), key,
-        seconds=ran.seconds, memory=ran.memory,
+        seconds=ran.seconds, memory=ran.memory, notes=[shown(note[:300]) for note in notes],
     )  # fmt: skip
     for cell in notebook.cells:
         name, outputs = task(cell).get("id"), ran.outputs.get(cell.id, [])
@@ -173,7 +273,8 @@ def judge(
             result.scores[name] = task(cell)["points"] * share if ran.done else None
             outputs = _shown(found, result.scores[name], task(cell)["points"])
         elif is_kind(cell, "written"):
-            result.scores[name] = 0.0 if is_unanswered(cell, master) else None
+            empty = is_unanswered(cell, master) and name not in near
+            result.scores[name] = 0.0 if empty else None
         if cell.cell_type == "code":
             cell.outputs = [nbformat.from_dict(o) for o in harmless(outputs)]
     if ran.done and None in result.scores.values():
@@ -193,81 +294,5 @@ def _shown(found: dict[str, bool], score: float | None, points: float) -> list[d
     return [{"output_type": "stream", "name": "stdout", "text": "\n".join(lines) + "\n"}]
 
 
-def harmless(outputs: list[dict]) -> list[dict]:
-    """The outputs with text and pixels only: no HTML, script, SVG or widget of a student's."""
-    kept = []
-    for output in outputs:
-        if output["output_type"] == "stream":
-            output = {**output, "name": "stderr" if output["name"] == "stderr" else "stdout"}
-        if "data" in output:
-            data = {"text/plain": output["data"].get("text/plain", "")}
-            if picture := png(output["data"].get("image/png", "")):
-                data["image/png"] = picture
-            output = {**output, "data": data, "metadata": {}}
-        kept.append(output)
-    return kept
-
-
-def without_markup(notebook: NotebookNode) -> NotebookNode:
-    """The notebook with the HTML and the links of Markdown cells shown as text.
-
-    The formgrader would run the one, and follow the other (``javascript:``) in the teacher's name.
-    """
-    copy = nbformat.from_dict(notebook)
-    for cell in copy.cells:
-        if cell.cell_type == "markdown":
-            text = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", cell.source)
-            cell.source = text.replace("](", "]&#40;").replace("]:", "]&#58;")
-    return copy
-
-
-def png(text: object) -> str:
-    """A picture in base64 as it is safe in a page; "" if it is no PNG."""
-    try:
-        content = base64.b64decode("".join(str(text).split()), validate=True)
-    except (binascii.Error, ValueError):
-        return ""
-    return base64.b64encode(content).decode() if content.startswith(b"\x89PNG\r\n") else ""
-
-
-def read_submission(course: Course, assignment: str, student: str) -> NotebookNode:
-    """The notebook that a student handed in.
-
-    Raises
-    ------
-    BadSubmission
-        If it is missing, has another name, is no regular file, too large, or no notebook.
-    """
-    if not is_student(student):
-        raise BadSubmission(f"its folder's name cannot be a student's: {NAMES}")
-    path = course.notebook("submitted", assignment, student)
-    if not path.parent.is_dir():
-        raise BadSubmission(f"{path.parent.name} is no folder")
-    if not path.exists() and not path.is_symlink():
-        there = sorted(p.name for p in path.parent.iterdir())
-        raise BadSubmission(f"no file {path.name}; there is: {', '.join(there) or 'nothing'}"[:300])
-    if path.is_symlink() or path.parent.is_symlink() or not path.is_file():
-        raise BadSubmission(f"{path.name} is a link or no regular file")
-    if path.stat().st_size > LARGEST:
-        raise BadSubmission(
-            f"{path.name} has {path.stat().st_size / jail.MIB:.0f} MiB, more than "
-            f"{LARGEST // jail.MIB}: ask for it with its outputs cleared"
-        )
-    try:
-        notebook = nbformat.reads(jail.whole_characters(path.read_text("utf8")), 4)
-        nbformat.validate(notebook)
-    except NO_NOTEBOOK as error:
-        raise BadSubmission(f"{path.name} is no notebook: {str(error)[:200]}") from error
-    return notebook
-
-
-def _key(course: Course, assignment: str, student: str) -> str:
-    digest = hashlib.sha256(course.notebook("source", assignment).read_bytes())
-    path = course.notebook("submitted", assignment, student)
-    if path.is_file() and not path.is_symlink() and path.stat().st_size <= LARGEST:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
 def default_jobs() -> int:
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

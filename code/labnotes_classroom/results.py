@@ -27,6 +27,7 @@ class Result:
     wrong: dict[str, dict[str, str]] = field(default_factory=dict)
     seconds: float = 0.0
     memory: float = 0.0
+    notes: list[str] = field(default_factory=list)  #: what else a person should look at
 
 
 def read_result(course: Course, assignment: str, student: str) -> Result | None:

@@ -22,6 +22,9 @@ def quiet_surroundings(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("LABNOTES_DATA", raising=False)
         patch.setenv("LABNOTES_OFFLINE", "1")
+        patch.setenv(
+            "LABNOTES_GRADE_AS_ROOT", "1"
+        )  # containers in which tests run know no other user
         patch.setenv("LABNOTES_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 

@@ -1,6 +1,8 @@
 """Comparing, restoring, entering, resuming: what grading is made of."""
 
 import csv
+import hashlib
+import hmac
 import json
 import math
 import os
@@ -21,6 +23,7 @@ from labnotes_classroom import cli, grade, jail
 from labnotes_classroom.compare import equal, is_comparable, value, verdicts
 from labnotes_classroom.course import record_name, write_notebook
 from labnotes_classroom.gradebook import scores, write_csv
+from labnotes_classroom.jail.command import _masked
 from labnotes_classroom.restore import restore
 from labnotes_classroom.results import read_result
 from labnotes_classroom.source import task
@@ -55,6 +58,34 @@ def test_numbers_are_compared_as_math_isclose_does_it_with_both_tolerances(a, b,
 )  # fmt: skip
 def test_what_is_no_plain_value_is_none(text):
     assert value(result(text)) is None
+
+
+def test_numbers_of_numpys_are_numbers():
+    import numpy
+
+    for made in (
+        numpy.float64(0.5),
+        numpy.float32(-2.5),
+        numpy.int64(-3),
+        numpy.uint8(200),
+        numpy.True_,
+    ):
+        assert value(result(repr({"a": [made, (made,)]}))) == {"a": [made.item(), (made.item(),)]}
+    assert type(value(result("np.float64(1.0)"))) is float
+    odd = (
+        "np.array([1.0])",
+        "np.float64(np.float64(1))",
+        "np.float64('1')",
+        "os.float64(1)",
+        "np.float64(x=1)",
+    )
+    for text in (*odd, "np.float64(nan)", "np.float64()", "np.system(1)"):
+        assert value(result(text)) is None or not isinstance(value(result(text)), (int, float)), (
+            text
+        )
+    # Far more brackets and signs than a parser can hold.
+    for text in ("-" * 90_000 + "1", "np.float64(" * 9 + "1" + ")" * 9, "~1", "a" * 90_000):
+        assert value(result(text)) is None or text == "~1"
 
 
 def test_only_the_result_of_the_cell_counts():
@@ -373,18 +404,25 @@ def test_an_interrupt_ends_the_notebooks_that_run(course):
     assert psutil.wait_procs(mine, timeout=120)[1] == []
 
 
-def test_a_result_without_the_token_of_this_run_counts_for_nothing():
+def test_a_result_that_the_key_of_this_run_did_not_sign_counts_for_nothing():
     """What another process of the jail could write, if it ever reached the pipe."""
     output = {"output_type": "stream", "name": "stdout", "text": "x"}
     text = json.dumps({"status": "done", "cell": "", "outputs": {"a": [output]}})
 
     def found(wrote: str) -> str:
-        return jail._result(jail.Ended(wrote.encode(), "", 1.0, 1.0), "right").status
+        return jail._result(jail.Ended(wrote.encode(), "", 1.0, 1.0, 1.0), "right").status
 
-    assert found(f"right\n{text}") == "done"
-    for forged in (text, f"\n{text}", f"wrong\n{text}", f"righ\n{text}", f"{text}\nright\n{text}",
-                   f"right\n{text}\n{text}", "right\n", ""):  # fmt: skip
-        assert found(forged).startswith("it ended without a result"), forged
+    def sign(key: str, text: str) -> str:
+        return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest() + "\n" + text
+
+    assert found(sign("right", text)) == "done"
+    altered = sign("right", text).replace('"x"', '"y"')
+    for forged in (text, f"\n{text}", f"right\n{text}", sign("wrong", text), altered,
+                   sign("right", text) + "\n", sign("right", text) + text, "right\n", ""):  # fmt: skip
+        assert found(forged) == "it ended without a result of ours", forged
+    odd = {"output_type": "pickle"}, {"output_type": "stream", "name": "stdout"}, "text", None
+    for bad in (*({"status": "done", "cell": "", "outputs": {"a": [o]}} for o in odd), [], {"status": 1, "outputs": 1}):  # fmt: skip
+        assert found(sign("right", json.dumps(bad))) == "it ended without a result", bad
 
 
 def test_what_cannot_be_recorded_is_listed_and_the_others_are_graded(course, monkeypatch, capsys):
@@ -442,10 +480,10 @@ def test_an_environment_that_is_reached_through_a_link_can_grade(course, tmp_pat
 
 
 def test_a_module_of_ours_that_is_withheld_and_is_not_there_is_an_error():
-    assert jail._masked("no_such_package") == jail._masked("no_such_package.part") == []
+    assert _masked("no_such_package") == _masked("no_such_package.part") == []
     for name in ("labnotes.no_such_part", "labnotes.no_such_part.below"):
         with pytest.raises(ValueError, match=f"{name} is to be withheld"):
-            jail._masked(name)
+            _masked(name)
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from conftest import MEAN, SPREAD, answered, hand_in, released
 from hostile import ESCAPE, hostile
 
 from labnotes_classroom.course import Course, record_name
-from labnotes_classroom.grade import LARGEST
 from labnotes_classroom.gradebook import scores
+from labnotes_classroom.restore import LARGEST
 from labnotes_classroom.results import read_result
 
 WARNING = "import warnings\n\n" + MEAN.replace(
@@ -52,7 +52,7 @@ def clumsy(course: Course) -> dict[str, str]:
     linked.symlink_to(course.notebook("solution", "tiny"))
     return {
         "no-json": "no notebook", "deep-json": "no notebook", "other-json": "no notebook",
-        "binary": "no notebook", "too-large": "more than 20", "wrong-name": "tiny (1).ipynb",
+        "binary": "no notebook", "too-large": "more than 64", "wrong-name": "tiny (1).ipynb",
         "a b": "cannot be a student's", IN_GBK: "cannot be a student's", LONG: "at most 128 bytes",
         "red\x1b[31m": "cannot be a student's", "file": "tiny is no folder",
         "empty": "there is: nothing", "linked": "link",

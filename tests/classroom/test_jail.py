@@ -1,0 +1,250 @@
+"""What a student's program may try against the jail itself, and what the limits count."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import nbformat
+import pytest
+
+from labnotes_classroom import jail
+
+LIMITS = jail.Limits(cell=3, cpu=60, wall=240, memory=1024)
+pytestmark = pytest.mark.usefixtures("jailed")
+
+
+def run(*cells: str, limits=LIMITS, **more) -> jail.Ran:
+    """The cells in a jail; their ids are "0", "1" ..."""
+    made = [nbformat.v4.new_code_cell(text, id=str(i)) for i, text in enumerate(cells)]
+    return jail.run(nbformat.v4.new_notebook(cells=made), limits, **more)
+
+
+def said(ran: jail.Ran, cell: str) -> str:
+    return "".join(o.get("text", "") for o in ran.outputs[cell])
+
+
+def value(ran: jail.Ran, cell: str) -> str:
+    return [o["data"]["text/plain"] for o in ran.outputs[cell] if o["output_type"] == "execute_result"][0]  # fmt: skip
+
+
+@pytest.fixture
+def program(tmp_path):
+    """Runs a Python program in the jail without a kernel: what it printed, and what ended it."""
+
+    def ended(text: str, limits=LIMITS, **more) -> tuple[str, str]:
+        path = tmp_path / "program.py"
+        path.write_text(textwrap.dedent(text))
+        found = jail.run_program(path, [], "", limits, **more)
+        return found.wrote.decode(), found.problem
+
+    return ended
+
+
+CALLED = """
+import ctypes, errno, os
+libc = ctypes.CDLL(None, use_errno=True)
+def called(*words):
+    if libc.syscall(*words) < 0:
+        return errno.errorcode[ctypes.get_errno()]
+    return "ALLOWED"
+"""
+
+
+class TestCalls:
+    @pytest.mark.parametrize("flag", [0x20000, *(1 << bit for bit in range(25, 31))], ids=hex)
+    def test_a_process_in_a_new_namespace_is_refused(self, program, flag):
+        text = (
+            CALLED
+            + f"""
+number = {{"x86_64": 56, "aarch64": 220}}[os.uname().machine]
+print(called(number, {flag} | 17, 0, 0, 0, 0), called(435, 0, 0))
+if os.fork() == 0:
+    os._exit(7)
+print(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+        )
+        assert program(text) == ("EPERM ENOSYS\n7\n", "")
+
+    def test_threads_and_processes_are_as_ever(self, program):
+        text = """
+import concurrent.futures, multiprocessing, subprocess, threading
+print(subprocess.run(["echo", "a"], capture_output=True, text=True).stdout)
+with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    print(*pool.map(abs, [-1, -2]))
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    print(*pool.map(abs, [-3, -4]))
+"""
+        assert program(text)[0].split() == ["a", "1", "2", "3", "4"]
+
+    def test_a_lease_on_a_file_that_all_share_is_refused(self, program):
+        text = """
+import fcntl, os
+with open(os.__file__) as file:
+    print(fcntl.fcntl(file, fcntl.F_GETLEASE) == fcntl.F_UNLCK)
+    for kind in (fcntl.F_RDLCK, fcntl.F_WRLCK):
+        try:
+            fcntl.fcntl(file, fcntl.F_SETLEASE, kind)
+            print("HELD")
+        except PermissionError:
+            print("refused")
+"""
+        assert program(text)[0].split() == ["True", "refused", "refused"]
+
+    def test_limits_and_processors_of_the_grader_cannot_be_changed(self, program):
+        # Not process 1's limits, either: the call is refused before it says whose.
+        text = """
+import os, resource
+for change in (lambda: os.sched_setaffinity(0, range(os.cpu_count())),
+               lambda: resource.prlimit(os.getppid() or 1, resource.RLIMIT_CPU, (1, 1))):
+    try:
+        change()
+        print("CHANGED")
+    except PermissionError:
+        print("refused")
+print(len(os.sched_getaffinity(0)), resource.getrlimit(resource.RLIMIT_CORE) is not None)
+"""
+        one = {min(os.sched_getaffinity(0))}
+        assert program(text, cpus=one)[0].split() == ["refused", "refused", "1", "True"]
+        assert len(os.sched_getaffinity(0)) == len(os.sched_getaffinity(os.getpid()))
+
+    def test_three_descriptors_reach_what_runs_inside(self, program):
+        text = """
+import os
+for number in os.listdir("/proc/self/fd"):
+    try:
+        print(number, os.readlink(f"/proc/self/fd/{number}").split(":")[0])
+    except OSError:
+        pass  # of the folder itself
+"""
+        with open(os.devnull) as open_here:
+            os.set_inheritable(open_here.fileno(), True)
+            found = sorted(program(text)[0].splitlines())
+        assert found == ["0 pipe", "1 pipe", "2 /dev/null"]
+
+    def test_no_descriptor_but_the_three_reaches_the_kernel(self):
+        """What it has open more is its own: sockets, its history, the place of random numbers."""
+        look = (
+            "import os, subprocess, sys\n"
+            "for number in os.listdir('/proc/self/fd'):\n"
+            "    try:\n        print(number, os.readlink(f'/proc/self/fd/{number}'))\n"
+            "    except OSError:\n        pass\n"
+        )
+        for line in said(run(look), "0").splitlines():
+            number, where = line.split(" ", 1)
+            if int(number) > 2:
+                assert where.startswith(("socket:", "anon_inode:", "pipe:", "/home/student/", "/dev/")), line  # fmt: skip
+            elif int(number):
+                assert where == "/dev/null" or where.startswith("pipe:"), line
+
+
+class TestLimits:
+    def test_sockets_that_hold_memory_of_the_kernel_are_counted(self, program):
+        text = """
+import socket, time
+held = [socket.socketpair() for _ in range(150)]
+print("held", flush=True)
+time.sleep(60)
+"""
+        assert program(text) == ("held\n", "it opened more than 256 sockets")
+
+    def test_sockets_on_their_way_are_counted_too(self, program):
+        text = """
+import array, socket, time
+left, right = socket.socketpair()
+for _ in range(150):
+    pair = socket.socketpair()
+    words = array.array("i", [one.fileno() for one in pair])
+    left.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, words)])
+    [one.close() for one in pair]
+time.sleep(60)
+"""
+        assert program(text)[1] == "it opened more than 256 sockets"
+
+    def test_files_without_a_byte_are_counted(self, program):
+        text = """
+import os, time
+for number in range(3000):
+    os.mkdir(f"/dev/shm/{number}")
+time.sleep(60)
+"""
+        limits = jail.Limits(files=2000, wall=100)
+        assert program(text, limits)[1] == "it made more than 2000 files"
+        assert program("open('one', 'w')", limits)[1] == ""
+
+    def test_tables_of_memory_that_is_only_read_are_counted(self, program):
+        text = """
+import mmap, time
+space = mmap.mmap(-1, 1 << 40, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+for place in range(0, 1 << 40, 1 << 21):
+    space[place]
+time.sleep(60)
+"""
+        limits = jail.Limits(memory=200, wall=100)
+        assert program(text, limits)[1] == "it used more than 200 MiB of memory"
+
+    def test_all_its_processes_compute_on_one_account(self, program):
+        text = """
+import os, time
+for _ in range(3):
+    if os.fork() == 0:
+        while True: pass
+time.sleep(100)
+"""
+        found = program(text, jail.Limits(cpu=2, wall=100))
+        assert found == ("", "it computed for more than 2 s")
+
+    def test_what_sleeps_is_ended_by_the_clock_and_that_is_known(self, tmp_path):
+        path = tmp_path / "sleeps.py"
+        path.write_text("import time\ntime.sleep(100)")
+        ended = jail.run_program(path, [], "", jail.Limits(wall=2))
+        assert (ended.problem, ended.late) == ("it ran longer than 2 s", True)
+        assert ended.cpu < 2
+
+
+BUSY = "import time\nwhile time.process_time() < {until}:\n    pass\n'done'"
+
+
+class TestCells:
+    def test_a_cell_counts_its_own_computing_and_not_the_neighbours(self):
+        """Six others on its processor: it needs more than its seconds on the clock, not of CPU time."""
+        one = min(os.sched_getaffinity(0))
+        spin = [sys.executable, "-c", f"import os\nos.sched_setaffinity(0, {{{one}}})\nwhile True: pass"]  # fmt: skip
+        others = [subprocess.Popen(spin) for _ in range(6)]
+        limits = jail.Limits(cell=2, cpu=60, wall=240)
+        try:
+            start = "import time\nwall, cpu = time.time(), time.process_time()"
+            busy = "while time.process_time() - cpu < 1.2:\n    pass\ntime.time() - wall"
+            ran = run(start, busy, limits=limits, cpus={one})
+        finally:
+            for other in others:
+                other.kill()
+                other.wait()
+        assert ran.done and ran.stopped == {}, ran
+        assert float(value(ran, "1")) > 2, "longer than the limit, on the clock"
+
+    def test_a_cell_that_was_stopped_is_named_with_its_time(self):
+        ran = run("while True:\n    pass", "import time\ntime.sleep(100)", "1 + 1",
+                  limits=jail.Limits(cell=1, cpu=60, wall=240))  # fmt: skip
+        assert ran.done and value(ran, "2") == "2"
+        assert ran.stopped == {"0": "1 s of computing", "1": "3 s on the clock"}
+        assert ran.late, "the second might have waited for others"
+
+    def test_processes_that_a_cell_starts_compute_on_its_account(self):
+        fork = "import os, time\nfor _ in range(4):\n    if os.fork() == 0:\n        while True: pass\ntime.sleep(60)"
+        ran = run(fork, limits=jail.Limits(cell=1, cpu=30, wall=240))
+        assert ran.stopped == {"0": "1 s of computing"} and ran.seconds < 60
+
+    def test_the_value_of_a_cell_has_room_whatever_it_printed_before(self):
+        ran = run("print('x' * 1_000_000)\n6.5", "for _ in range(1000):\n    display(1)\n7.5")
+        assert (value(ran, "0"), value(ran, "1")) == ("6.5", "7.5")
+        assert len(ran.outputs["1"]) < 300 and "cut here" in said(ran, "1")
+
+    def test_a_later_cell_changes_nothing_of_what_an_earlier_one_showed(self):
+        ran = run("there = display('before', display_id='x')\nNone",
+                  "from IPython.display import update_display\nupdate_display('secret', display_id='x')")  # fmt: skip
+        assert "before" in str(ran.outputs["0"]) and "secret" not in str(ran.outputs)
+
+    def test_a_figure_is_shown(self):
+        ran = run("import matplotlib.pyplot as plt\nplt.plot([1, 2]);", limits=jail.Limits())
+        assert [o for o in ran.outputs["0"] if "image/png" in o.get("data", {})], ran
