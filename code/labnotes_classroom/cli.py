@@ -153,13 +153,7 @@ def _collect(chosen, course) -> int:
 
 
 def _grade(chosen, course) -> int:
-    from .grade import default_jobs
-
-    if chosen.jobs is not None and chosen.jobs < 1:
-        print(f"--jobs is {chosen.jobs}: give 1 or more", file=sys.stderr)
-        return 2
-    students = None if chosen.student is None else _known(chosen, course)
-    return _run_grade(chosen, course, students, chosen.jobs or default_jobs(), chosen.force)
+    return _run_grade(chosen, course, chosen.student, chosen.jobs, chosen.force)
 
 
 def _retry(chosen, course) -> int:
@@ -173,32 +167,21 @@ def _retry(chosen, course) -> int:
     return _run_grade(chosen, course, students, jobs=1, force=True)
 
 
-def _known(chosen, course) -> list[str]:
-    """The students named on the command line, each of whom has handed in."""
-    import difflib
-
-    from .course import CourseError, record_name
-
-    course.master(chosen.assignment)
-    there = [record_name(s) for s in course.students(chosen.assignment)]
-    for name in map(record_name, chosen.student):
-        if name not in there:
-            near = difflib.get_close_matches(name, there, 3)
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise CourseError(f"nobody called {name!r} has handed in {chosen.assignment}{hint}")
-    return chosen.student
-
-
-def _run_grade(chosen, course, students: list[str] | None, jobs: int, force: bool) -> int:
+def _run_grade(chosen, course, students: list[str] | None, jobs: int | None, force: bool) -> int:
     from .course import record_name
-    from .grade import grade
+    from .grade import default_jobs, grade, refuse, wanted
     from .jail import largest_memory
+    from .look import look
     from .progress import Progress
     from .results import FAILED, GRADED, PERSON
     from .roster import read_roster
     from .standin import missing_data
 
+    jobs = default_jobs() if jobs is None else jobs
+    refuse(jobs, jailed=not chosen.unsafe_no_jail)
+    course.master(chosen.assignment)
     read_roster(course)  # what is wrong with it is told before anything runs
+    count = len(wanted(course.students(chosen.assignment), students))
     missing = missing_data(course, chosen.assignment)
     if missing and not chosen.stand_in:
         print(
@@ -206,7 +189,6 @@ def _run_grade(chosen, course, students: list[str] | None, jobs: int, force: boo
             file=sys.stderr,
         )
         return 2
-    count = len(course.students(chosen.assignment) if students is None else students)
     progress = Progress(course, chosen.assignment, count, jobs)
     print(progress.first(), flush=True)
 
@@ -234,7 +216,8 @@ def _run_grade(chosen, course, students: list[str] | None, jobs: int, force: boo
         print(f"    {record_name(result.student)}: {result.reason}")
     if missing:
         print(f"GRADED WITH STAND-IN DATA. {missing}")
-    return _look(chosen, course)
+    _print_hints([h for h in look(course, chosen.assignment) if not h.what.startswith(FAILED)])
+    return 0
 
 
 def _feedback(chosen, course) -> int:
@@ -266,15 +249,19 @@ def _grades(chosen, course) -> int:
 
 
 def _look(chosen, course) -> int:
-    from .course import record_name, shown
     from .look import look
 
     course.master(chosen.assignment)
-    hints = look(course, chosen.assignment)
+    _print_hints(look(course, chosen.assignment))
+    return 0
+
+
+def _print_hints(hints: list) -> None:
+    from .course import record_name, shown
+
     print(f"Look at these ({len(hints)}):" if hints else "Nothing to look at.")
     for hint in hints:
         print(f"  {record_name(hint.student)}: {shown(hint.what)}")
-    return 0
 
 
 def _similar(chosen, course) -> int:

@@ -19,9 +19,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
+import nbformat
+
 from .course import Course
-from .grade import read_submission
-from .restore import blank, restore
+from .restore import blank
 from .source import is_kind, task
 
 RUN, WINDOW = 6, 4  # tokens, runs: 9 tokens in a row that are alike are always found
@@ -45,15 +46,14 @@ class Pair:
 
 
 def answers(course: Course, assignment: str) -> Texts:
-    """All answers that differ from the release; who handed in no notebook is left out."""
-    master = course.master(assignment)
-    stubs = _answers(blank(master))
+    """All answers that were graded and differ from the release."""
+    stubs = _answers(blank(course.master(assignment)))
     found: Texts = {}
     for student in course.students(assignment):
-        try:
-            mine = _answers(restore(read_submission(course, assignment, student), master))
-        except (ValueError, OSError):  # grading says what is wrong with it
+        path = course.notebook("autograded", assignment, student)
+        if not path.is_file():  # grading says what is wrong with it
             continue
+        mine = _answers(nbformat.read(path, 4))
         found[student] = {
             name: text[:LONGEST] for name, text in mine.items() if text.strip() != stubs[name]
         }

@@ -8,7 +8,7 @@ import nbformat
 from labnotes_classroom.build import release
 from labnotes_classroom.course import Course, write_notebook
 from labnotes_classroom.gradebook import enter
-from labnotes_classroom.restore import blank
+from labnotes_classroom.restore import blank, restore
 from labnotes_classroom.results import GRADED, PERSON, Result, write_result
 from labnotes_classroom.source import read
 
@@ -46,7 +46,10 @@ def graded(course: Course, student: str, mean=4.0, spread=2.0, why: float | None
         student, GRADED if why is not None else PERSON, scores={"mean-graded": mean, "spread-graded": spread, "why": None},
         **more,
     )  # fmt: skip
-    write_notebook(course.notebook("autograded", "tiny", student), blank(course.master("tiny")))
+    master = course.master("tiny")
+    path = course.notebook("submitted", "tiny", student)
+    notebook = restore(nbformat.read(path, 4), master) if path.exists() else blank(master)
+    write_notebook(course.notebook("autograded", "tiny", student), notebook)
     enter(course, "tiny", result)
     write_result(course, "tiny", result)
     if why is not None:

@@ -32,7 +32,7 @@ def course(made, tmp_path, monkeypatch) -> Course:
 
     object.__setattr__(course, "calls", [])
     monkeypatch.setattr(grade, "grade", graded)
-    monkeypatch.setattr(cli, "_look", lambda *_: 0)
+    monkeypatch.setattr("labnotes_classroom.jail.check", lambda: None)
     monkeypatch.setattr("labnotes_classroom.course.Course", lambda root: course)
     return course
 
@@ -54,6 +54,7 @@ def test_the_time_left_stands_there_from_the_first_line_on(course, capsys):
         "[1/12] s00: graded, 4 points so far (30.0 s, 0 MiB), about 2 min left"
     )
     assert lines[11].endswith("about 15 s left") and "left" not in lines[12]
+    assert "Look at these (12):" in lines and "  s03: not graded yet" in lines
 
 
 def test_without_a_known_time_nothing_is_promised(course):
@@ -63,14 +64,17 @@ def test_without_a_known_time_nothing_is_promised(course):
 @pytest.mark.parametrize("jobs", ["0", "-1"])
 def test_jobs_below_one_are_refused(course, jobs, capsys):
     assert cli.main(["grade", "tiny", f"--jobs={jobs}"]) == 2
-    assert capsys.readouterr().err == f"--jobs is {jobs}: give 1 or more\n" and not course.calls
+    assert (
+        capsys.readouterr().err == f"{jobs} notebooks at a time: give 1 or more (--jobs)\n"
+        and not course.calls
+    )
 
 
 def test_a_student_who_has_not_handed_in_is_named_with_those_who_are_near(course, capsys):
     light.hand_in(course, "anna.mueller")
     assert cli.main(["grade", "tiny", "--student", "ana.mueller"]) == 2
     assert capsys.readouterr().err == (
-        "nobody called 'ana.mueller' has handed in tiny; did you mean anna.mueller?\n"
+        "nothing was handed in by ana.mueller; did you mean anna.mueller?\n"
     )
     assert cli.main(["grade", "tiny", "--student", "anna.mueller", "--jobs", "1"]) == 0
     assert course.calls == [(["anna.mueller"], 1, False)]

@@ -1,17 +1,17 @@
 """What is shown to a teacher after grading: the list, and answers that are alike."""
 
 import shutil
+from types import SimpleNamespace
 
 import light
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from labnotes_classroom import cli, grade
-from labnotes_classroom.course import Course, write_notebook
-from labnotes_classroom.look import look
-from labnotes_classroom.misplaced import misplaced
-from labnotes_classroom.results import FAILED, read_result, write_result
+from labnotes_classroom import look as look_module
+from labnotes_classroom.course import Course
+from labnotes_classroom.look import again, look
+from labnotes_classroom.restore import blank, submission_key
+from labnotes_classroom.results import FAILED, Result, read_result, write_result
 from labnotes_classroom.similarity import alike, answers, fingerprints, released
 
 WHY = "When a few values are far from all the others, as in 1, 1, 1, 97."
@@ -29,7 +29,7 @@ def course(made, tmp_path) -> Course:
 
 def graded(course, student, **more):
     """Graded as it is handed in."""
-    light.graded(course, student, key=grade._key(course, "tiny", student), **more)
+    light.graded(course, student, key=submission_key(course, "tiny", student), **more)
 
 
 def hints(course) -> dict[str, list[str]]:
@@ -39,62 +39,12 @@ def hints(course) -> dict[str, list[str]]:
     return found
 
 
-@pytest.fixture
-def notebook(course):
-    return nbformat.read(course.notebook("release", "tiny"), 4)
-
-
-def place(notebook, name: str) -> int:
-    return next(
-        i for i, c in enumerate(notebook.cells)
-        if c.metadata.get("nbgrader", {}).get("grade_id") == name
-    )  # fmt: skip
-
-
-def test_a_release_and_a_full_answer_give_no_hint(course, notebook):
-    assert misplaced(notebook, course.master("tiny")) == []
-    for name, text in (("mean", "def mean(v): ..."), ("spread", "x = 1"), ("why", WHY)):
-        notebook.cells[place(notebook, name)].source = text
-    notebook.cells.insert(0, new_code_cell("my_own = 1"))
-    assert misplaced(notebook, course.master("tiny")) == []
-
-
-def test_an_answer_below_the_stub_is_found(course, notebook):
-    notebook.cells.insert(place(notebook, "why") + 1, new_markdown_cell(WHY))
-    (found,) = misplaced(notebook, course.master("tiny"))
-    assert found.startswith("text near the empty answer why: 'When a few values")
-
-
-def test_an_answer_in_a_code_cell_is_found(course, notebook):
-    notebook.cells.insert(place(notebook, "mean") + 1, new_code_cell("def mean(v): return 1"))
-    (found,) = misplaced(notebook, course.master("tiny"))
-    assert found == "text near the empty answer mean: 'def mean(v): return 1'"
-
-
-def test_an_answer_in_a_replaced_cell_is_found(course, notebook):
-    notebook.cells[place(notebook, "why")] = new_markdown_cell(WHY)
-    found = misplaced(notebook, course.master("tiny"))
-    assert found[0] == "missing tasks: why" and "near the empty answer why: 'When" in found[1]
-
-
-def test_an_answer_in_a_cell_of_another_kind_is_found(course, notebook):
-    index = place(notebook, "why")
-    notebook.cells[index] = new_code_cell(WHY, metadata=notebook.cells[index].metadata)
-    (found,) = misplaced(notebook, course.master("tiny"))
-    assert found.startswith("why is a code cell now and does not count: 'When a few")
-
-
-def test_an_answer_in_a_locked_cell_is_found(course, notebook):
-    notebook.cells[place(notebook, "mean-try")].source += "\ndef mean(v): return 1"
-    (found,) = misplaced(notebook, course.master("tiny"))
-    assert found.startswith("text near the empty answer mean: 'assert mean(numbers)")
-
-
-def test_a_notebook_that_lost_its_metadata_is_named(course, notebook):
-    for cell in notebook.cells:
-        cell.metadata = {}
-    (found,) = misplaced(notebook, course.master("tiny"))
-    assert "lost the marks" in found
+def judged(course, stopped: dict) -> Result:
+    """What grading says of a run in which cells were stopped."""
+    wrong = {"mean-graded": {"small": 1, "many": 1}, "spread-graded": {"distances": 1}}
+    ran = SimpleNamespace(done=True, outputs={}, stopped=stopped, seconds=1.0, memory=1.0)
+    notebook = blank(course.master("tiny"))
+    return grade.judge("x", "", notebook, course.master("tiny"), ran, wrong, [], {})
 
 
 def test_the_list_names_what_failed_is_stale_late_missing_or_took_too_long(course, capsys):
@@ -107,18 +57,17 @@ def test_the_list_names_what_failed_is_stale_late_missing_or_took_too_long(cours
     failed = read_result(course, "tiny", "ben")
     failed.status, failed.reason = FAILED, "it used too much memory"
     write_result(course, "tiny", failed)
-    path = course.notebook("autograded", "tiny", "cleo")
-    slow = nbformat.read(path, 4)
-    cell = next(c for c in slow.cells if c.id == "spread")
-    cell.outputs = [new_output("error", ename="KeyboardInterrupt", evalue="", traceback=[])]
-    write_notebook(path, slow)
+    slow = read_result(course, "tiny", "cleo")
+    slow.notes = judged(course, {"spread": "30 s"}).notes
+    write_result(course, "tiny", slow)
     course.notebook("submitted", "tiny", "fay").write_text("no notebook")
     cli.main(["due", "tiny", "2026-12-01 13:30 UTC", "--course", str(course.root)])
     found = hints(course)
     assert "handed in again, or the assignment has changed: grade again" in found["anna"]
     assert "1.5 hours late" in found["anna"]
     assert "failed to run: it used too much memory" in found["ben"]
-    assert "a cell took too long and was interrupted: spread" in found["cleo"]
+    assert "cell spread was stopped after 30 s" in found["cleo"]
+    assert again(course, "tiny") == ["ben", "cleo"]
     assert "not graded yet" in found["dora"]
     assert found["nobody"] == ["handed in nothing"] and found["emil"] == ["is not in roster.csv"]
     capsys.readouterr()
@@ -130,12 +79,16 @@ def test_the_list_names_what_failed_is_stale_late_missing_or_took_too_long(cours
 def test_a_submission_that_cannot_be_looked_at_stops_nobody(course, monkeypatch):
     for name in ("anna", "ben"):
         light.hand_in(course, name)
-    course.notebook("submitted", "tiny", "anna").unlink()
-    course.notebook("submitted", "tiny", "anna").mkdir()
-    monkeypatch.setattr("labnotes_classroom.look.misplaced", lambda *_: 1 / 0)
-    found = hints(course)
-    assert any("link or no regular file" in what for what in found["anna"])
-    assert any("ZeroDivisionError" in what for what in found["ben"])
+        graded(course, name)
+    key = look_module.submission_key
+
+    def fails(course, assignment, student):
+        return 1 / 0 if student == "anna" else key(course, assignment, student)
+
+    monkeypatch.setattr(look_module, "submission_key", fails)
+    assert hints(course) == {
+        "anna": ["could not be looked at, ZeroDivisionError: division by zero"]
+    }  # fmt: skip
 
 
 def program(number: int) -> str:
@@ -189,9 +142,12 @@ def test_odd_answers_have_fingerprints_too(text):
 def test_the_page_shows_two_side_by_side_and_runs_nothing(course, capsys):
     long = "def mean(v):\n" + "".join(f"    a{i} = v[{i}] * {i * 3} + len(v)\n" for i in range(20))
     (course.root / "roster.csv").write_text("id,name\nanna,<b>Anna</b>\n")
-    light.hand_in(course, "anna", mean=long + "    return '<script>alert(1)</script>'")
-    light.hand_in(course, "ben", mean=renamed(long))
-    light.hand_in(course, "cleo", mean="def mean(v):\n    return sum(v) / len(v)")
+    for name, text in (
+        ("anna", long + "    return '<script>alert(1)</script>'"), ("ben", renamed(long)),
+        ("cleo", "def mean(v):\n    return sum(v) / len(v)"),
+    ):  # fmt: skip
+        light.hand_in(course, name, mean=text)
+        graded(course, name)
     (pair,) = alike(answers(course, "tiny"), released(course, "tiny"))
     assert (pair.one, pair.other) == ("anna", "ben")
     assert cli.main(["similar", "tiny", "--course", str(course.root)]) == 0
