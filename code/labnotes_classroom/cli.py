@@ -285,7 +285,7 @@ def _statistics(chosen, course) -> int:
     results = _results(chosen, course)
     tasks = tasks_of(course, chosen.assignment, results)
     for one in tasks:
-        print(f"  {one.name}: mean {one.mean:.2f} of {one.of:g}, all points {one.full:.0%}")
+        print(f"  {one}")
     path = course.root / "statistics" / f"{chosen.assignment}.html"
     write_page(path, f"{chosen.assignment}: how the class did", body(tasks, results))
     print(f"{len(results)} submissions in {path}")

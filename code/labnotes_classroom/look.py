@@ -11,6 +11,8 @@ from .results import FAILED, Result, read_result
 from .roster import FILE, read_roster
 from .similarity import alike, answers, released
 
+MOST_PAIRS = 20  # of answers that are alike
+
 
 @dataclass(frozen=True)
 class Hint:
@@ -36,9 +38,13 @@ def look(course: Course, assignment: str) -> list[Hint]:
     for row in grade_rows(course, assignment, graded):
         if row.get("seconds late"):
             hints.append(Hint(row["student"], f"{row['seconds late'] / 3600:.1f} hours late"))
-    for pair in alike(answers(course, assignment), released(course, assignment)):
+    pairs = alike(answers(course, assignment), released(course, assignment))
+    for pair in pairs[:MOST_PAIRS]:
         how = "letter for letter" if pair.same else f"{pair.share:.0%}"
         hints.append(Hint(pair.one, f"answers like those of {record_name(pair.other)} ({how})"))
+    if len(pairs) > MOST_PAIRS:
+        more = len(pairs) - MOST_PAIRS
+        hints.append(Hint("others", f"{more} pairs more are alike: `labnotes-classroom similar`"))
     if roster:
         hints += [Hint(s, f"is not in {FILE}") for s in students if s not in roster.students]
     return hints + [Hint(s, "handed in nothing") for s in roster.students if s not in results]

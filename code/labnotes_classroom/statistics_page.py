@@ -35,13 +35,17 @@ class Task:
 
     @property
     def mean(self) -> float:
-        return statistics.fmean(self.points) if self.points else float("nan")
+        return statistics.fmean(self.points) if self.points else 0.0
 
     @property
     def full(self) -> float:
         """The share of those graded who have all points."""
-        got = sum(points >= self.of for points in self.points)
-        return got / len(self.points) if self.points else float("nan")
+        return sum(points >= self.of for points in self.points) / max(1, len(self.points))
+
+    def __str__(self) -> str:
+        if not self.points:
+            return f"{self.name}: no points given yet"
+        return f"{self.name}: mean {self.mean:.2f} of {self.of:g}, all points {self.full:.0%}"
 
 
 def tasks_of(course: Course, assignment: str, results: dict[str, Result]) -> list[Task]:
@@ -80,8 +84,9 @@ def body(tasks: list[Task], results: dict[str, Result]) -> str:
             f"<p>A notebook ran {statistics.median(times):.0f} s (median), {max(times):.0f} s at most.</p>"
         )
     rows = "".join(
-        f"<tr><td>{escape(one.name)}</td><td>{one.mean:.2f}</td><td>{one.of:g}</td>"
-        f"<td>{one.full:.0%}</td><td>{one.waiting}</td></tr>"
+        f"<tr><td>{escape(one.name)}</td><td>{f'{one.mean:.2f}' if one.points else ''}</td>"
+        f"<td>{one.of:g}</td><td>{f'{one.full:.0%}' if one.points else ''}</td>"
+        f"<td>{one.waiting}</td></tr>"
         for one in tasks
     )
     parts.append(
@@ -94,8 +99,7 @@ def body(tasks: list[Task], results: dict[str, Result]) -> str:
 def _section(one: Task) -> str:
     parts = [f"<h2>{escape(one.name)}</h2>"]
     if one.points:
-        words = f"{one.name}: mean {one.mean:.2f} of {one.of:g}, all points {one.full:.0%}"
-        parts.append(f'<img alt="{escape(words)}" src="data:image/png;base64,{_plot(one)}">')
+        parts.append(f'<img alt="{escape(str(one))}" src="data:image/png;base64,{_plot(one)}">')
     rows = "".join(
         f"<tr><td>{escape(name)}</td><td>{share:.0%}</td><td>"
         + ", ".join(f"<code>{escape(text)}</code> ({count})" for text, count in one.wrong[name])

@@ -5,6 +5,7 @@ import datetime
 import shutil
 import zipfile
 
+import jupytext
 import light
 import pytest
 
@@ -144,6 +145,18 @@ def test_the_front_matter_gives_a_date_and_the_course_another(course, capsys):
     assert found.percent == 25 and f"{found.due:%d %H}" == "05 12"
     with pytest.raises(CourseError, match="tiny.md: 'soon' is no date"):
         deadlines.of_source({"due": "soon"}, "tiny.md")
+
+
+@pytest.mark.parametrize(
+    "due", ["2026-12-01 12:00 +01:00", "2026-12-01 12:00:00+01:00", "2026-12-01T12:00 Europe/Rome"]
+)
+def test_a_date_is_read_from_the_front_matter_as_yaml_gives_it(due):
+    about = jupytext.reads(
+        light.SOURCE.read_text().replace("  seconds: 4", f"  seconds: 4\n  due: {due}\n  late: 10"),
+        "md:myst",
+    ).metadata["assignment"]
+    found = deadlines.moment(deadlines.of_source(about, "tiny.md")["due"])
+    assert f"{found.astimezone(datetime.timezone.utc):%d %H:%M}" == "01 11:00"
 
 
 def test_without_a_date_or_a_time_of_handing_in_nothing_is_late(course):

@@ -101,6 +101,14 @@ def program(number: int) -> str:
     return "\n".join([*lines, "    return values"])
 
 
+def test_a_class_that_is_all_alike_does_not_bury_the_list(course):
+    for number in range(9):
+        light.hand_in(course, f"s{number}", mean=program(1), why=WHY)
+        graded(course, f"s{number}")
+    found = [h.what for h in look(course, "tiny") if "alike" in h.what or "like those" in h.what]
+    assert len(found) == 21 and found[-1].startswith("16 pairs more are alike")  # of 36
+
+
 def renamed(text: str) -> str:
     """The same with other names, comments and blanks."""
     return "# my own\n\n" + text.replace("values", "w").replace("):", "):  # here") + "\n\n# end"

@@ -64,10 +64,11 @@ def test_the_page_has_a_plot_for_each_task_and_nothing_runs(course, capsys):
     assert "1 of them failed to run" in page and "14 s (median)" in page
 
 
-def test_without_results_there_is_a_page_too(tmp_path, course):
+def test_without_results_there_is_a_page_too(tmp_path, course, capsys):
     empty = Course(shutil.copytree(course.root, tmp_path / "course"))
     shutil.rmtree(empty.root / "submitted")
     assert cli.main(["statistics", "tiny", "--course", str(empty.root)]) == 0
+    assert "mean-graded: no points given yet" in capsys.readouterr().out
 
 
 def output(text: str):
