@@ -238,6 +238,7 @@ def _doctor(chosen: argparse.Namespace) -> int:
         ("memory", _memory),
         ("cache", _cache),
         ("LABNOTES_DATA", _data_folders),
+        ("jail", _jail),
     ]
     checks += [(name, functools.partial(_dataset, name)) for name in catalog.catalog()]
     broken = absent = 0
@@ -308,6 +309,18 @@ def _memory() -> str:
     except (AttributeError, ValueError, OSError):
         return "cannot be told on this system"
     return f"{total / 2**30:.1f} GiB, {free / 2**30:.1f} GiB of it unused"
+
+
+def _jail() -> str:
+    """What a teacher's jail has here: only grading needs one."""
+    try:
+        from labnotes_classroom import jail
+    except ModuleNotFoundError as error:
+        return f"not here, only grading needs it: there is no {error.name}"
+    try:
+        return jail.describe()
+    except jail.NoJail as error:
+        return f"not here, only grading needs it: {error}"
 
 
 def _cache() -> str:

@@ -13,7 +13,8 @@ import subprocess
 import sys
 import threading
 
-SECONDS, MEMORY, LONGEST = 10, 2 << 30, 32 << 20  # of CPU time; bytes; bytes of what it gives
+SECONDS = {"cells": 10, "pages": 4}  # of CPU time, by task
+MEMORY, LONGEST = 2 << 30, 32 << 20  # bytes that it may use, and give
 MOST_CELLS, MOST_TEXT = 1000, 4 << 20  # of a notebook; letters of all its cells
 _ONE_AT_A_TIME = threading.Lock()  # so that there is memory for it
 
@@ -39,11 +40,11 @@ def apart(task: str, told, **options):
     command = [sys.executable, "-I", __file__, task]
     with _ONE_AT_A_TIME:
         try:
-            done = subprocess.run(command, capture_output=True, timeout=20 * SECONDS, **given)
+            done = subprocess.run(command, capture_output=True, timeout=20 * SECONDS[task], **given)
         except subprocess.TimeoutExpired:
             done = None
     if done is None or done.returncode not in (0, 1):
-        raise TooMuch(f"it takes more than {SECONDS} s or {MEMORY >> 20} MiB to read")
+        raise TooMuch(f"it takes more than {SECONDS[task]} s or {MEMORY >> 20} MiB to read")
     if done.returncode:
         raise TooMuch(done.stderr.decode("utf8", "replace").strip()[-200:])
     return json.loads(done.stdout)
@@ -103,7 +104,8 @@ def pages(content: bytes) -> list[str]:
 def main() -> int:
     import resource
 
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    seconds = SECONDS[sys.argv[1]]
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     if sys.platform != "darwin":  # there it cannot be set
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     try:

@@ -25,6 +25,8 @@ def harmless(outputs: list[dict]) -> list[dict]:
     return kept
 
 
+LONG = 20_000  # letters of a text from which on it is shown as code: it could be dear to render
+PIXELS = 20_000_000  # of a picture: a browser unpacks them all
 JOINER = "\u2060"  # a letter that is not seen: behind it neither HTML nor a link begins
 
 
@@ -36,7 +38,10 @@ def without_markup(notebook: NotebookNode) -> NotebookNode:
     copy = nbformat.from_dict(notebook)
     for cell in copy.cells:
         if cell.cell_type == "markdown":
-            text = re.sub(r"<(?=[A-Za-z/!?])", f"<{JOINER}", as_written(cell.source))
+            lines = as_written(cell.source).split("\n")
+            indent = "    " if len(cell.source) > LONG else ""
+            text = "\n".join(indent + line for line in lines)
+            text = re.sub(r"<(?=[A-Za-z/!?])", f"<{JOINER}", text)
             text = re.sub(r"\](?=[(:])", f"]{JOINER}", text)
             cell.source = re.sub(r"\\(?=href|require)", rf"\\{JOINER}", text)  # MathJax's links
     return copy
@@ -48,9 +53,11 @@ def as_written(text: str) -> str:
 
 
 def png(text: object) -> str:
-    """A picture in base64 as it is safe in a page; "" if it is no PNG."""
+    """A picture in base64 as it is safe in a page; "" if it is no PNG, or one of too many pixels."""
     try:
         content = base64.b64decode("".join(str(text).split()), validate=True)
     except (binascii.Error, ValueError):
         return ""
-    return base64.b64encode(content).decode() if content.startswith(b"\x89PNG\r\n") else ""
+    width, height = int.from_bytes(content[16:20]), int.from_bytes(content[20:24])
+    fits = content.startswith(b"\x89PNG\r\n") and 0 < width * height <= PIXELS
+    return base64.b64encode(content).decode() if fits else ""

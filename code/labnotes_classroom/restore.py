@@ -78,11 +78,12 @@ def restore(submitted: NotebookNode, master: NotebookNode) -> NotebookNode:
     for cell in submitted.cells:
         name = _name(cell)
         if name not in tasks or name in found:
-            if cell.cell_type in ("code", "markdown"):
-                cells.append(_plain(cell, f"student-{len(cells)}"))
+            cells.append(_plain(cell, f"student-{len(cells)}"))
             continue
         found[name] = _task(tasks[name], cell)
         cells.append(found[name])
+        if is_kind(tasks[name], "answer", "written") and not _same_type(tasks[name], cell):
+            cells.append(_plain(cell, f"student-{len(cells)}"))  # for a person to see
     place = 0  # after the task before it, or at the start
     for name, cell in tasks.items():
         if name in found:
@@ -140,7 +141,7 @@ def text_near(submitted: NotebookNode, master: NotebookNode) -> dict[str, str]:
     place, strays = {}, []
     for index, cell in enumerate(submitted.cells):
         original = tasks.get(_name(cell))
-        if original and original.cell_type == cell.cell_type and _name(cell) not in place:
+        if original and _same_type(original, cell) and _name(cell) not in place:
             place[_name(cell)] = index
         elif _dense(cell.source) not in given:
             strays.append((index, cell))
@@ -159,6 +160,10 @@ def text_near(submitted: NotebookNode, master: NotebookNode) -> dict[str, str]:
     return found
 
 
+def _same_type(one: NotebookNode, other: NotebookNode) -> bool:
+    return one.cell_type == other.cell_type
+
+
 def _dense(text: str) -> str:
     return "\n".join(line.strip() for line in text.split("\n") if line.strip())
 
@@ -172,7 +177,7 @@ def _name(cell: NotebookNode) -> str | None:
 def _task(original: NotebookNode, submitted: NotebookNode | None) -> NotebookNode:
     text = stub(original)
     writes = is_kind(original, "answer", "written")
-    if writes and submitted is not None and submitted.cell_type == original.cell_type:
+    if writes and submitted is not None and _same_type(original, submitted):
         text = submitted.source
     new = _plain(original, task(original)["id"])
     new.source, new.metadata = text, nbformat.from_dict(dict(original.metadata))

@@ -143,6 +143,38 @@ for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGABRT, si
     os.kill(1, number)
     os.kill(os.getppid(), number)
 """
+LEASES = """
+import fcntl, glob, os
+for path in [os.__file__, *glob.glob(os.path.dirname(os.__file__) + "/__pycache__/*.pyc")]:
+    with open(path) as file:
+        try:
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            print("REACHED", path)
+        except OSError as error:
+            print(type(error).__name__)
+            break
+"""
+SPINNERS = "import os\nfor _ in range(24):\n    if os.fork() == 0:\n        while True: pass"
+SOCKETS = """
+import os, socket, time
+if os.fork() == 0 or os.fork() == 0:
+    held = [socket.socketpair() for _ in range(150)]
+    for left, right in held:
+        left.setblocking(False)
+        try:
+            while left.send(bytes(10**5)): pass
+        except OSError:
+            pass
+    time.sleep(1000)
+time.sleep(1000)
+"""
+FILES = "import os\nfor number in range(3_000_000):\n    os.mkdir(f'/tmp/{number}')"
+TABLES = """
+import mmap
+space = mmap.mmap(-1, 1 << 46, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+for place in range(0, 1 << 46, 1 << 21):
+    space[place]
+"""
 HALF = r"""
 import json
 get_ipython().kernel.session.pack = lambda thing: json.dumps(thing, default=str).encode()
@@ -227,10 +259,17 @@ def hostile(course, released, answered, port: int) -> dict[str, tuple[nbformat.N
                 "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
                 "ok = [libc.unshare(0x10000000 | 0x00020000), "
                 "libc.mount(b'x', b'/home/student', b'tmpfs', 0, None)]\n"
+                "import os\nclone = {'x86_64': 56, 'aarch64': 220}[os.uname().machine]\n"
+                "ok.append(-1 if libc.syscall(clone, 0x10000000 | 17, 0, 0, 0, 0) < 0 else 0)\n"
                 "print('REACHED ' if 0 in ok else 'refused', ok)"
             ),
             wait,
         ),
+        "takes-leases": (extra(LEASES), wait),
+        "24-spinners": (code(SPINNERS), None),
+        "socket-pairs": (code(SOCKETS), None),
+        "three-million-folders": (code(FILES), None),
+        "tables-of-memory": (code(TABLES), None),
         "fork-bomb": (code("import os\nwhile True:\n    os.fork()"), None),
         "fills-the-disk": (
             code("with open('big', 'wb') as file:\n    while True:\n        file.write(bytes(10**7))"),

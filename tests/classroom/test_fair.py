@@ -42,6 +42,8 @@ class TestTextNearAnEmptyAnswer:
         near = text_near(notebook, course.master("tiny"))
         master = course.master("tiny")
         restored = grade.restore(notebook, master)
+        for text in near.values():
+            assert text in [cell.source for cell in restored.cells], "a person sees it there"
         wrong = {"mean-graded": {"small": 1, "many": 1}, "spread-graded": {"distances": 1}}
         result = grade.judge("anna", "", restored, master, RAN, wrong, [], near)
         assert result.scores["why"] is (None if near else 0.0) or not near
@@ -60,6 +62,10 @@ class TestTextNearAnEmptyAnswer:
     def test_in_a_cell_that_was_turned_into_code(self, course, empty):
         cell = empty.cells[place(empty, "why")]
         empty.cells[place(empty, "why")] = new_code_cell(WHY, id="why", metadata=cell.metadata)
+        assert self.found(course, empty) == {"why": WHY}
+
+    def test_in_a_cell_that_was_turned_into_none_of_both(self, course, empty):
+        empty.cells[place(empty, "why")] = nbformat.v4.new_raw_cell(WHY)
         assert self.found(course, empty) == {"why": WHY}
 
     def test_in_a_comment_in_a_code_cell(self, course, empty):
@@ -152,6 +158,12 @@ def test_what_a_student_wrote_is_shown_as_written(text):
     (shown,) = without_markup(nbformat.v4.new_notebook(cells=[cell])).cells
     assert as_written(shown.source) == cell.source
     assert shown.source.replace("\u2060", "") == cell.source, "and nothing is added that one sees"
+
+
+def test_a_text_that_is_very_long_is_code_in_the_formgrader():
+    cell = new_markdown_cell("*a **b \n" * 16_000)
+    (shown,) = without_markup(nbformat.v4.new_notebook(cells=[cell])).cells
+    assert all(line.startswith("    ") for line in shown.source.split("\n"))
 
 
 class TestOneLine:

@@ -134,7 +134,7 @@ class TestHostile:
     def test_nothing_was_read_written_or_reached(self, graded):
         for name in (
             "reads-what-is-not-its-own", "writes-outside", "opens-a-connection",
-            "looks-into-all-processes", "new-namespaces",
+            "looks-into-all-processes", "new-namespaces", "takes-leases",
         ):  # fmt: skip
             notebook = graded["course"].notebook("autograded", "tiny", name).read_text()
             shown = [o for c in json.loads(notebook)["cells"] for o in c.get("outputs", [])]

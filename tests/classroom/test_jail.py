@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 from labnotes_classroom import jail
+from labnotes_classroom.jail import command
 
 LIMITS = jail.Limits(cell=3, cpu=60, wall=240, memory=1024)
 pytestmark = pytest.mark.usefixtures("jailed")
@@ -108,6 +109,19 @@ print(len(os.sched_getaffinity(0)), resource.getrlimit(resource.RLIMIT_CORE) is 
         assert program(text, cpus=one)[0].split() == ["refused", "refused", "1", "True"]
         assert len(os.sched_getaffinity(0)) == len(os.sched_getaffinity(os.getpid()))
 
+    def test_sockets_that_do_not_end_where_the_jails_network_ends_are_refused(self, program):
+        text = """
+import socket
+for family in (socket.AF_VSOCK, socket.AF_ALG, socket.AF_PACKET, socket.AF_CAN, 31, 44):
+    try:
+        socket.socket(family, socket.SOCK_STREAM)
+        print("OPENED", family)
+    except PermissionError:
+        print("refused")
+print(*[socket.socket(f).family.name for f in (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)])
+"""
+        assert program(text)[0].split() == [*["refused"] * 6, "AF_UNIX", "AF_INET", "AF_INET6"]
+
     def test_three_descriptors_reach_what_runs_inside(self, program):
         text = """
 import os
@@ -146,7 +160,7 @@ held = [socket.socketpair() for _ in range(150)]
 print("held", flush=True)
 time.sleep(60)
 """
-        assert program(text) == ("held\n", "it opened more than 256 sockets")
+        assert program(text) == ("held\n", "it opened more than 256 sockets and terminals")
 
     def test_sockets_on_their_way_are_counted_too(self, program):
         text = """
@@ -159,7 +173,15 @@ for _ in range(150):
     [one.close() for one in pair]
 time.sleep(60)
 """
-        assert program(text)[1] == "it opened more than 256 sockets"
+        assert program(text)[1] == "it opened more than 256 sockets and terminals"
+
+    def test_terminals_of_which_the_machine_has_few_are_counted_too(self, program):
+        text = """
+import os, time
+held = [os.open("/dev/ptmx", os.O_RDWR) for _ in range(300)]
+time.sleep(60)
+"""
+        assert program(text)[1] == "it opened more than 256 sockets and terminals"
 
     def test_files_without_a_byte_are_counted(self, program):
         text = """
@@ -203,6 +225,48 @@ time.sleep(100)
 
 
 BUSY = "import time\nwhile time.process_time() < {until}:\n    pass\n'done'"
+
+
+SYSTEMD = """#!/bin/sh
+echo "$@" >> {log}
+while [ "$1" != "--" ]; do shift; done
+shift
+{more}exec "$@"
+"""
+
+
+class TestGroup:
+    """A cgroup of its own through systemd, where that works; here in the place of systemd a script."""
+
+    @pytest.fixture
+    def systemd(self, tmp_path, monkeypatch):
+        def install(more: str):
+            path = tmp_path / "bin/systemd-run"
+            path.parent.mkdir()
+            path.write_text(SYSTEMD.format(log=tmp_path / "log", more=more))
+            path.chmod(0o755)
+            monkeypatch.setenv("PATH", f"{path.parent}:{os.environ['PATH']}")
+            monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/of-the-teacher")
+            command.scope.cache_clear()
+            return tmp_path / "log"
+
+        yield install
+        command.scope.cache_clear()
+
+    def test_it_stands_before_the_jail_with_the_limits(self, systemd, program):
+        log = systemd("")
+        assert program("print('ran')", jail.Limits(memory=777, processes=99)) == ("ran\n", "")
+        trial, real = log.read_text().splitlines()
+        for text in (trial, real):
+            assert "--property=MemoryMax=777M" in text and "--property=TasksMax=99" in text
+        assert "/usr/bin/env -i" in real and "bwrap" in real.split("-i ")[1]
+        assert "by a cgroup and" in jail.describe()
+
+    def test_it_is_done_without_where_it_does_not_work(self, systemd, program):
+        log = systemd("exit 1\n")
+        assert program("print('ran')") == ("ran\n", "")
+        assert len(log.read_text().splitlines()) == 1, "no more than the trial"
+        assert "no cgroup of your own" in jail.describe()
 
 
 class TestCells:

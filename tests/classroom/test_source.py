@@ -174,6 +174,8 @@ def test_the_filter_decides_as_it_should_for_every_call(machine):
         assert decide(partly["clone"], first=flags) == decided
     assert decide(partly["fcntl"], second=1) == allow
     assert decide(partly["fcntl"], first=1024, second=1024) == refuse
+    for family, decided in ((1, allow), (2, allow), (16, allow), (17, refuse), (40, refuse)):
+        assert decide(partly["socket"], first=family) == decided
     assert decide(partly["prlimit64"]) == allow and decide(partly["prlimit64"], first=1) == refuse
 
 

@@ -30,7 +30,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from . import seccomp
-from .command import HOME, bus, command, data_folders, features, filter_pipe, scope
+from .command import HOME, bus, bwrap, data_folders, features, filter_pipe, scope
 from .watch import IN_JAIL, MIB, Ended, largest_memory, watch
 
 __all__ = [
@@ -61,7 +61,7 @@ class Limits:
     memory: int = 4096  # all processes together
     processes: int = 128
     files: int = 50_000  # files and folders that it makes
-    sockets: int = 256  # the kernel keeps up to a MiB for each
+    sockets: int = 256  # and terminals; the kernel keeps up to a MiB for each
     disk: int = 256  # of each folder that can be written to; it lies in memory
     output: int = 8  # of the JSON text that comes out
     cell_output: float = 0.5  # of what a cell shows
@@ -73,7 +73,7 @@ class Limits:
                 "NPROC": self.processes,
                 "FSIZE": self.disk * MIB,
                 "CPU": self.cpu,
-                "NOFILE": 512,
+                "NOFILE": 256,
                 "CORE": 0,
                 "MSGQUEUE": 0,
                 "SIGPENDING": 1024,
@@ -117,7 +117,7 @@ def check() -> None:
     if platform.machine() not in seccomp.MACHINES:
         raise NoJail(f"there is no jail for this processor, {platform.machine()}")
     with filter_pipe() as fd:
-        trial = [*command(Limits(), [], fd), "--", "/usr/bin/true"]
+        trial = [*bwrap(Limits(), [], fd), "--", "/usr/bin/true"]
         done = subprocess.run(trial, capture_output=True, text=True, pass_fds=(fd,), env={})
     if done.returncode:
         raise NoJail(
@@ -193,7 +193,7 @@ def run_program(
 ) -> Ended:
     """Run a Python program in a jail: `words` are its arguments, `told` is its standard input."""
     with tempfile.TemporaryDirectory(prefix="classroom-") as folder, filter_pipe() as fd:
-        jail = [*scope(limits), *command(limits, withheld, fd)]
+        jail = [*scope(limits), *bwrap(limits, withheld, fd)]
         jail += ["--ro-bind", str(program), IN_JAIL, "--remount-ro", "/", "--chdir", HOME, "--"]
         jail += [sys.executable, IN_JAIL, *words]
         return watch(jail, told, limits, stop, cpus, cwd=folder, env=bus(), pass_fds=(fd,))

@@ -27,7 +27,7 @@ def features() -> dict[str, str]:
     def said(word: str) -> str:
         return subprocess.run(["bwrap", word], capture_output=True, text=True).stdout
 
-    known = {"version": said("--version").split()[-1]}
+    known = {"version": (said("--version").split() or ["unknown"])[-1]}
     return known | {w: "" for w in ("--disable-userns",) if w in said("--help")}
 
 
@@ -79,7 +79,7 @@ def data_folders() -> list[Path]:
     return [folder.resolve() for folder in folders if folder.is_dir()]
 
 
-def command(limits, withheld: Sequence[str], filter_fd: int) -> list[str]:
+def bwrap(limits, withheld: Sequence[str], filter_fd: int) -> list[str]:
     """bubblewrap and its arguments, up to what is to be run."""
     python = Path(sys.base_prefix).resolve()
     seen = {python, Path(sys.prefix).resolve(), Path(labnotes.__file__).parent.resolve()}

@@ -3,9 +3,11 @@
 What is refused has no use in a notebook and could get around the limits: memory that no process
 shows as its own (``memfd_create``, System V shared memory), mounting, which a new namespace would
 allow, other processes' memory, descriptors and limits, the share of the processors that the grader
-gave, and a few ways into the kernel that have often had holes. Of three calls only some uses are
-refused: a process or thread in a new namespace, a lease on a file (who has one can hold up all who
-open that file, and the files of Python are shared), another process's limits.
+gave, what a user has only a few of (watches on files), and a few ways into the kernel that have
+often had holes. Of some calls only some uses are refused: a process or thread in a new namespace; a
+lease on a file (who has one can hold up all who open that file, and the files of Python are shared);
+another process's limits; sockets of other kinds than a notebook needs, for not all of them end where
+the jail's network ends (``AF_VSOCK``: a virtual machine's host).
 
 The numbers are Linux's own (``include/uapi/asm-generic/unistd.h`` for aarch64,
 ``arch/x86/entry/syscalls/syscall_64.tbl``); the format is that of ``Documentation/userspace-api/
@@ -24,7 +26,7 @@ MACHINES = {
         "bpf": 321, "userfaultfd": 323, "perf_event_open": 298, "add_key": 248, "request_key": 249,
         "keyctl": 250, "unshare": 272, "setns": 308, "mount": 165, "open_tree": 428,
         "move_mount": 429, "fsopen": 430, "fsmount": 432, "mount_setattr": 442,
-        "semget": 64, "mq_open": 240, "io_setup": 206, "syslog": 103, "fanotify_init": 300,
+        "inotify_init": 253, "inotify_init1": 294, "semget": 64, "mq_open": 240, "io_setup": 206, "syslog": 103, "fanotify_init": 300,
         "open_by_handle_at": 304, "kcmp": 312, "process_madvise": 440, "sched_setaffinity": 203,
         "ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "pidfd_getfd": 438,
     }),
@@ -33,7 +35,7 @@ MACHINES = {
         "bpf": 280, "userfaultfd": 282, "perf_event_open": 241, "add_key": 217, "request_key": 218,
         "keyctl": 219, "unshare": 97, "setns": 268, "mount": 40, "open_tree": 428,
         "move_mount": 429, "fsopen": 430, "fsmount": 432, "mount_setattr": 442,
-        "semget": 190, "mq_open": 180, "io_setup": 0, "syslog": 116, "fanotify_init": 262,
+        "inotify_init1": 26, "semget": 190, "mq_open": 180, "io_setup": 0, "syslog": 116, "fanotify_init": 262,
         "open_by_handle_at": 265, "kcmp": 272, "process_madvise": 440, "sched_setaffinity": 122,
         "ptrace": 117, "process_vm_readv": 270, "process_vm_writev": 271, "pidfd_getfd": 438,
     }),
@@ -41,11 +43,12 @@ MACHINES = {
 #: By processor: the calls of which only some uses are refused, and ``clone3``, which hides its flags
 #: in memory. It "is not implemented": the C library then uses ``clone``.
 PARTLY = {
-    "x86_64": {"clone": 56, "fcntl": 72, "prlimit64": 302, "clone3": 435},
-    "aarch64": {"clone": 220, "fcntl": 25, "prlimit64": 261, "clone3": 435},
+    "x86_64": {"clone": 56, "fcntl": 72, "prlimit64": 302, "socket": 41, "clone3": 435},
+    "aarch64": {"clone": 220, "fcntl": 25, "prlimit64": 261, "socket": 198, "clone3": 435},
 }
 NEW_NAMESPACES = 0x7E020000  # all flags CLONE_NEW... that `clone` knows
 SET_LEASE = 1024  # F_SETLEASE
+FAMILIES = 17  # kinds of sockets from here on: after AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK
 LOAD, EQUAL, ANY_OF, AT_LEAST, RETURN = 0x20, 0x15, 0x45, 0x35, 0x06
 ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050001, 0x80000000  # REFUSE: the call fails with EPERM
 MISSING = 0x00050000 | 38  # it fails with ENOSYS
@@ -75,6 +78,7 @@ def program(machine: str = "") -> bytes:
         # An argument decides: jump to REFUSE, the second line after the test, or to ALLOW before it.
         *_decided_by(partly["clone"], FIRST, (ANY_OF, 1, 0, NEW_NAMESPACES)),
         *_decided_by(partly["fcntl"], SECOND, (EQUAL, 1, 0, SET_LEASE)),
+        *_decided_by(partly["socket"], FIRST, (AT_LEAST, 1, 0, FAMILIES)),
         *_decided_by(partly["prlimit64"], FIRST, (EQUAL, 0, 1, 0)),  # 0: the caller's own
     ]
     for left, number in zip(range(len(calls), 0, -1), calls.values()):

@@ -58,7 +58,7 @@ class Use:
         if self.processes > limits.processes:
             return f"it started more than {limits.processes} processes"
         if self.sockets > limits.sockets:
-            return f"it opened more than {limits.sockets} sockets"
+            return f"it opened more than {limits.sockets} sockets and terminals"
         if self.files > limits.files:
             return f"it made more than {limits.files} files"
         return ""
@@ -193,8 +193,9 @@ def _cpu(pid: int) -> float:
 
 
 def _sockets(pid: int) -> int:
-    """How many sockets there are in the jail, those on their way from one process to another too."""
-    count = 0
+    """How many sockets there are in the jail, those on their way from one process to another too;
+    and terminals, of which the machine has a number for all."""
+    count = len(os.listdir(f"/proc/{pid}/root/dev/pts")) - 1
     for name in NETS:
         with contextlib.suppress(FileNotFoundError):
             count += Path(f"/proc/{pid}/net/{name}").read_bytes().count(b"\n") - 1
