@@ -76,12 +76,13 @@ def collect(course: Course, assignment: str, source: Path, dry_run: bool = False
             for entry in _entries(folder, packed=folder != source)
             if (one := _found(entry, Path(scratch), result.left)) is not None
         ]
+        _forget_comments(found, result.left)
         for student, one in _by_student(found, roster, result.left).items():
             try:
                 result.news[student] = _take(course, assignment, student, one, dry_run)
                 result.taken[student] = one.entry
-            except OSError as error:  # one file must not stop the others
-                result.left[one.entry] = f"it could not be copied, {error.strerror or error}"
+            except (OSError, ValueError, OverflowError) as error:  # the others go on
+                result.left[one.entry] = f"it could not be copied, {error}"
     there = {*course.students(assignment), *result.taken}
     result.missing = sorted(set(roster.students) - there)
     return result
@@ -179,6 +180,15 @@ def _found(entry: Path, scratch: Path, left: dict[str, str]) -> Found | None:
     return Found(entry.name, read_label(normal(_stem(entry))), notebooks[0])
 
 
+def _forget_comments(found: list[Found], left: dict[str, str]) -> None:
+    """Blackboard gives a text file beside each notebook: no news."""
+    attempts = {(one.label.logins, one.label.attempt) for one in found if one.label.attempt}
+    for name in list(left):
+        label = read_label(normal(Path(name).stem))
+        if name.endswith(".txt") and (label.logins, label.attempt) in attempts:
+            del left[name]
+
+
 def _is_zip(path: Path) -> bool:
     return path.suffix.lower() == ".zip"
 
@@ -265,7 +275,8 @@ def _take(course: Course, assignment: str, student: str, one: Found, dry_run: bo
     with open(one.notebook, "rb") as content, replacing(path) as file:
         shutil.copyfileobj(content, file)
     if moment:
-        path.with_name("timestamp.txt").write_text(f"{when:%Y-%m-%d %H:%M:%S} UTC\n")
+        with replacing(path.with_name("timestamp.txt"), "w") as file:
+            file.write(f"{when:%Y-%m-%d %H:%M:%S} UTC\n")
     else:
         path.with_name("timestamp.txt").unlink(missing_ok=True)
     _note(course, assignment, student, one)

@@ -59,14 +59,15 @@ class Roster:
         An id, an e-mail address or a platform's id decides. A name decides if only one student has
         it, and if the platform's id does not speak against it.
         """
-        keys = {_key(text) for text in (*label.logins, label.person, label.number) if text}
-        found = [s for s in self.students.values() if keys & _handles(s)]
-        if not found or label.platform == "moodle":
-            # Moodle's numbers are others for each assignment: there the name must agree.
-            named = [s for s in self.students.values() if _same_name(s.name, label.person)]
-            if label.platform == "canvas":  # its numbers are a person's own
-                named = [s for s in named if not s.platform_id]
-            found = _agreeing(found, named) if named or label.person != "Participant" else found
+        numbered = self._known_as(label.number)
+        found = self._known_as(label.person, *label.logins)
+        if not found and (label.platform != "moodle" or label.person == "Participant"):
+            found = numbered
+        if not found:  # Moodle's numbers are others for each assignment: there the name counts
+            found = [s for s in self.students.values() if _same_name(s.name, label.person)]
+            if label.platform == "canvas":  # its numbers are a person's own: this is another one
+                found = [student for student in found if not student.platform_id]
+            found = [student for student in found if student in numbered] or found
         if len(found) == 1:
             return found[0].id, ""
         if found:
@@ -74,10 +75,10 @@ class Roster:
         number = f" (number {label.number})" if label.number else ""
         return "", f"nobody in {FILE} is {label.person}{number}"
 
-
-def _agreeing(numbered: list[Student], named: list[Student]) -> list[Student]:
-    both = [student for student in named if student in numbered]
-    return both or named
+    def _known_as(self, *texts: str) -> list[Student]:
+        """Whose id, e-mail address or platform's id one of the texts is."""
+        keys = {_key(text) for text in texts} - {""}
+        return [student for student in self.students.values() if keys & _handles(student)]
 
 
 def read_roster(course: Course) -> Roster:

@@ -10,6 +10,7 @@ import nbformat
 import pytest
 
 from labnotes_classroom import cli
+from labnotes_classroom import collect as collect_module
 from labnotes_classroom.collect import came_as, collect
 from labnotes_classroom.course import Course, CourseError
 from labnotes_classroom.platforms import read_label
@@ -87,6 +88,7 @@ cleo;Cleo Ray;cleo@uni.example;777;B
         ("mulleranna_12345_1_x.ipynb", "anna"),
         ("T_b_ming_attempt_2026-11-20-10-00-00_x.ipynb", "ben"),
         ("T_cleo_attempt_2026-11-20-10-00-00_x.ipynb", "cleo"),
+        ("cleo_5_assignsubmission_file_/x.ipynb", "cleo"),  # a Moodle that shows ids
         ("Müller, Anna.ipynb", "anna"),
         ("ANNA@uni.example.ipynb", "anna"),
         ("ming li - tiny.ipynb", "ben"),
@@ -228,6 +230,30 @@ def test_of_several_attempts_the_last_counts(course, tmp_path):
     late, early = (f"T_anna_attempt_2026-11-{day}-10-00-00_x.ipynb" for day in (21, 20))
     found = collect(course, "tiny", sent(tmp_path / "s", early, late))
     assert found.taken == {"anna": late} and found.left == {early: "an earlier attempt"}
+
+
+def test_the_text_file_beside_each_notebook_is_no_news(course, tmp_path):
+    name = "T_{}_attempt_2026-11-20-10-00-00"
+    folder = sent(tmp_path / "s", name.format("anna") + "_x.ipynb", name.format("anna") + ".txt")
+    sent(folder, name.format("ben") + ".txt")
+    found = collect(course, "tiny", folder)
+    assert list(found.taken) == ["anna"]
+    assert found.left == {name.format("ben") + ".txt": "no notebook (*.ipynb)"}
+
+
+def test_a_file_that_cannot_be_copied_stops_nobody(course, tmp_path, monkeypatch):
+    folder = sent(tmp_path / "s", "anna.ipynb", "ben.ipynb")
+    take = collect_module._take
+
+    def fails(course, assignment, student, *more):
+        if student == "anna":
+            raise OverflowError("no calendar has this time")
+        return take(course, assignment, student, *more)
+
+    monkeypatch.setattr(collect_module, "_take", fails)
+    found = collect(course, "tiny", folder)
+    assert list(found.taken) == ["ben"]
+    assert found.left == {"anna.ipynb": "it could not be copied, no calendar has this time"}
 
 
 def test_a_dry_run_shows_what_would_become_whom_and_changes_nothing(course, tmp_path, capsys):
