@@ -19,7 +19,7 @@ from pathlib import Path
 from labnotes.data.archives import BadArchive, unpack
 from labnotes.files import replacing
 
-from .course import NAMES, Course, CourseError, is_student, shown
+from .course import NAMES, Course, CourseError, is_student, read_saved, shown
 from .platforms import Label, read_label
 from .roster import Roster, normal, read_roster
 
@@ -90,10 +90,7 @@ def collect(course: Course, assignment: str, source: Path, dry_run: bool = False
 
 def came_as(course: Course, assignment: str) -> dict[str, dict]:
     """By student, under which name the last submission came: ``entry``, ``platform``, ``number``."""
-    try:
-        return json.loads(_record(course, assignment).read_text("utf8"))
-    except FileNotFoundError:
-        return {}
+    return read_saved(_record(course, assignment))
 
 
 def _record(course: Course, assignment: str) -> Path:

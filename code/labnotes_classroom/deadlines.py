@@ -17,7 +17,7 @@ from pathlib import Path
 
 from labnotes.files import replacing
 
-from .course import Course, CourseError
+from .course import Course, CourseError, read_saved
 
 FORM = (
     "YEAR-MONTH-DAY HOUR:MINUTE, and a time zone if it is not this machine's (+01:00, Europe/Rome)"
@@ -110,7 +110,7 @@ def percent(value: object) -> float:
 def set_deadline(course: Course, assignment: str, due: str | None, late: str | None) -> Deadline:
     """Keep a date and a rule for this course, beside or instead of the front matter's."""
     course.master(assignment)
-    saved = _saved(course)
+    saved = read_saved(_path(course))
     mine = saved.setdefault(assignment, {})
     if due is not None:
         if due != "none":
@@ -126,16 +126,9 @@ def set_deadline(course: Course, assignment: str, due: str | None, late: str | N
 def deadline(course: Course, assignment: str, own: str = "") -> Deadline:
     """What counts for an assignment; `own` is a student's date, of the roster."""
     about = dict(course.master(assignment).metadata.get("assignment", {}))
-    about |= _saved(course).get(assignment, {})
+    about |= read_saved(_path(course)).get(assignment, {})
     due = own or about.get("due", "")
     return Deadline(moment(due) if due else None, percent(about.get("late", 0)))
-
-
-def _saved(course: Course) -> dict:
-    try:
-        return json.loads(_path(course).read_text("utf8"))
-    except FileNotFoundError:
-        return {}
 
 
 def _path(course: Course) -> Path:

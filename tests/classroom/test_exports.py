@@ -159,6 +159,13 @@ def test_a_date_is_read_from_the_front_matter_as_yaml_gives_it(due):
     assert f"{found.astimezone(datetime.timezone.utc):%d %H:%M}" == "01 11:00"
 
 
+def test_a_damaged_file_of_the_course_is_one_clear_line(course, capsys):
+    (course.root / "deadlines.json").write_text("{")
+    assert command(course, "due", "tiny") == 2
+    said = capsys.readouterr().err
+    assert "deadlines.json is damaged" in said and said.count("\n") == 1
+
+
 def test_without_a_date_or_a_time_of_handing_in_nothing_is_late(course):
     light.hand_in(course, "anna")
     light.graded(course, "anna")
