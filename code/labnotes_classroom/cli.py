@@ -119,7 +119,7 @@ def _run(chosen) -> int:
             "can, the gradebook too. If every notebook is your own: --unsafe-no-jail",
             file=sys.stderr,
         )
-    except (CourseError, SourceError) as error:
+    except (CourseError, SourceError, OSError) as error:  # OSError: a full disk, a right that lacks
         print(f"{error}", file=sys.stderr)
     return 2
 

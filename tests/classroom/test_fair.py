@@ -1,6 +1,7 @@
 """Fair points: what an honest student hands in is graded, whatever program has written it."""
 
 import json
+import os
 import threading
 import time
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ import pytest
 from conftest import MEAN, SPREAD, answered, hand_in, released
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from labnotes_classroom import grade
+from labnotes_classroom import cli, grade
 from labnotes_classroom.apart import TooMuch, apart
 from labnotes_classroom.course import CourseError
 from labnotes_classroom.outputs import as_written, without_markup
@@ -200,6 +201,24 @@ class TestOneLine:
             held.set()
             first.join()
         assert [r.status for r in grade.grade(course, "tiny")] == ["failed to run"], "and then not"
+
+    def test_a_folder_or_a_pipe_in_the_place_of_the_notebook(self, course, capsys):
+        for name, make in (("folder", os.mkdir), ("pipe", os.mkfifo)):
+            path = course.root / "submitted" / name / "tiny" / "tiny.ipynb"
+            path.parent.mkdir(parents=True)
+            make(path)
+        assert cli.main(["grade", "tiny", "--course", str(course.root)]) == 0
+        said = capsys.readouterr().out
+        for name in ("folder", "pipe"):
+            assert f"    {name}: tiny.ipynb is a link or no regular file\n" in said
+
+    def test_a_full_disk(self, course, monkeypatch, capsys):
+        def full(*_, **__):
+            raise OSError(28, "No space left on device", "grades")
+
+        monkeypatch.setattr("labnotes_classroom.gradebook.replacing", full)
+        assert cli.main(["grades", "tiny", "--course", str(course.root)]) == 2
+        assert capsys.readouterr().err == "[Errno 28] No space left on device: 'grades'\n"
 
     def test_what_cannot_be_shown_stops_nobody(self, course):
         for name in ("anna", "ben"):

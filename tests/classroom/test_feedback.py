@@ -1,11 +1,14 @@
 """The page of a student: no text of theirs stops the others, and no hidden test reaches it."""
 
+import base64
+
 import nbformat
 import pytest
 from conftest import MEAN, answered, hand_in
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from labnotes_classroom import feedback, grade
+from labnotes_classroom.outputs import png
 
 WIDE = "|" + "a|" * 1200 + "\n" + "|" + "-|" * 1200 + "\n" + "|\n" * 1200
 DEAR = {
@@ -80,3 +83,16 @@ def test_a_figure_and_what_was_noted_are_on_the_page(course):
     assert 'src="data:image/png;base64,' in page and "was stopped after 4 s" in page
     assert "outliers, where x&lt;b" in page
     assert nbformat.read(course.notebook("autograded", "tiny", "anna"), 4).cells
+
+
+def test_a_picture_of_more_pixels_than_a_browser_can_hold_is_left_out():
+    def picture(width: int, height: int) -> str:
+        sizes = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+        return base64.b64encode(
+            b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + sizes + b"\x08\x06\0\0\0"
+        ).decode()
+
+    assert png(picture(640, 480)) == picture(640, 480)
+    assert (
+        png(picture(60_000, 60_000)) == png(picture(0, 9)) == png("<script>") == png("AAAA") == ""
+    )
