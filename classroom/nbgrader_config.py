@@ -13,3 +13,6 @@ c.ClearSolutions.text_stub = "YOUR ANSWER HERE"
 c.ClearHiddenTests.begin_test_delimeter = "### BEGIN HIDDEN TESTS"
 c.ClearHiddenTests.end_test_delimeter = "### END HIDDEN TESTS"
 c.IncludeHeaderFooter.header = ""
+
+# The formgrader's own Generate Feedback would show hidden tests; so it writes our page.
+c.GenerateFeedback.exporter_class = "labnotes_classroom.formgrader.FeedbackPage"

@@ -7,15 +7,17 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import jupytext
 import nbformat
 from nbformat import NotebookNode
 
-from . import jail
+from . import deadlines, jail
 from .compare import cell_verdicts
 from .course import Course, CourseError, find_alembic, write_notebook
 from .reference import checked, keep
 from .restore import blank
 from .source import HIDDEN, SOLUTION, Assignment, is_kind, markers, read, task
+from .standin import data_sets
 
 SHORTEST = 12  # letters of a solution that can give it away: `return x` may stand anywhere
 
@@ -51,7 +53,8 @@ def build(assignments: Path, course: Course, only: list[str], say: Callable = pr
     shutil.copy(assignments.parent / "nbgrader_config.py", course.root)
     for path in paths:
         assignment = read(path, install.rstrip())
-        seconds = _build(assignment, course)
+        about = jupytext.read(path, fmt="md:myst").metadata["assignment"]
+        seconds = _build(assignment, course, deadlines.of_source(about, path))
         say(
             f"{assignment.name}: {assignment.points('compare'):g} points compared, "
             f"{assignment.points('written'):g} written, {assignment.minutes} minutes for a student; "
@@ -59,7 +62,7 @@ def build(assignments: Path, course: Course, only: list[str], say: Callable = pr
         )
 
 
-def _build(assignment: Assignment, course: Course) -> float:
+def _build(assignment: Assignment, course: Course, due: dict) -> float:
     name, jailed = assignment.name, shutil.which("bwrap") is not None
     limits = limits_of(assignment.seconds)
     # First the controls, then the course: a source that fails leaves the course as it was.
@@ -70,8 +73,12 @@ def _build(assignment: Assignment, course: Course) -> float:
     master.metadata["assignment"] = {
         "seconds": assignment.seconds,
         "withheld": list(assignment.withheld),
+        "title": assignment.title,
+        "needed": round(solved.seconds, 1),
+        "data": data_sets(solved.outputs),
+        **due,
     }
-    released = _release(name, master, course)
+    released = release(name, master, course)
     _refuse_leaks(assignment, released)
     for kind, notebook in (("source", master), ("release", released), ("solution", master)):
         copy = nbformat.from_dict(notebook)
@@ -104,7 +111,7 @@ def _refuse_points_for_nothing(assignment, expected, limits, jailed) -> None:
                 raise CourseError(f"{assignment.name}: {name} gives points for nothing: {right}")
 
 
-def _release(name: str, master: NotebookNode, course: Course) -> NotebookNode:
+def release(name: str, master: NotebookNode, course: Course) -> NotebookNode:
     """nbgrader's release of the notebook; it also enters the assignment into the gradebook."""
     from nbgrader.apps import NbGraderAPI
 

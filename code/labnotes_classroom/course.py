@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import sys
@@ -60,6 +61,22 @@ def write_notebook(path: Path, notebook: NotebookNode) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path, "w", encoding="utf8") as file:
         nbformat.write(notebook, file)
+
+
+def read_saved(path: Path) -> dict:
+    """A JSON file of the course; empty if there is none.
+
+    Raises
+    ------
+    CourseError
+        If it is damaged.
+    """
+    try:
+        return json.loads(path.read_text("utf8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise CourseError(f"{path} is damaged ({error}): mend it or remove it") from error
 
 
 @dataclass(frozen=True)

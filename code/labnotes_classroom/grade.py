@@ -31,6 +31,7 @@ from .restore import (
 )  # fmt: skip
 from .results import FAILED, GRADED, PERSON, Result, read_result, write_result
 from .source import is_kind, task
+from .wrong import wrong_values
 
 AS_ROOT = "LABNOTES_GRADE_AS_ROOT"
 
@@ -73,11 +74,11 @@ def grade(
         If there is no such assignment or student, its solution does not run, another grading of the
         course runs, or there is no jail.
     """
-    _refuse(jobs, jailed)
+    refuse(jobs, jailed)
     master = course.master(assignment)
     about = master.metadata["assignment"]
     limits, withheld = limits_of(about["seconds"]), about["withheld"]
-    wanted = _wanted(course.students(assignment), students)
+    chosen = wanted(course.students(assignment), students)
     stop, slots = threading.Event(), _slots(jobs)
 
     def one(student: str, cpus: set[int] | None = None):
@@ -108,12 +109,12 @@ def grade(
     def done(result: Result) -> None:
         results[result.student] = result
         with contextlib.suppress(Exception):  # what cannot be shown has been recorded
-            say(result, len(results), len(wanted))
+            say(result, len(results), len(chosen))
 
     with _only_grader(course):
         expected = reference.values(course, assignment, limits, withheld, jailed)
         waiting, alone = [], []
-        for student in wanted:
+        for student in chosen:
             before = None if force else _before(course, assignment, student)
             done(before) if before else waiting.append(student)
         with ThreadPoolExecutor(jobs) as pool:
@@ -133,10 +134,10 @@ def grade(
                 stop.set()  # the notebooks that run now end at once; they will run again
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-    return [results[student] for student in wanted]
+    return [results[student] for student in chosen]
 
 
-def _refuse(jobs: int, jailed: bool) -> None:
+def refuse(jobs: int, jailed: bool) -> None:
     """Say in one line why nothing can be graded."""
     if jobs < 1:
         raise CourseError(f"{jobs} notebooks at a time: give 1 or more (--jobs)")
@@ -150,7 +151,7 @@ def _refuse(jobs: int, jailed: bool) -> None:
         )
 
 
-def _wanted(handed_in: list[str], students: list[str] | None) -> list[str]:
+def wanted(handed_in: list[str], students: list[str] | None) -> list[str]:
     """Those of `students` who handed in; all if it is None."""
     if students is None:
         return handed_in
@@ -267,6 +268,7 @@ def judge(
         if is_kind(cell, "compare"):
             found = cell_verdicts(cell, outputs, expected[name])
             result.verdicts[name] = found
+            result.wrong[name] = wrong_values(outputs, found)
             share = sum(found.values()) / len(found)
             result.scores[name] = task(cell)["points"] * share if ran.done else None
             outputs = _shown(found, result.scores[name], task(cell)["points"])

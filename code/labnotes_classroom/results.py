@@ -23,6 +23,8 @@ class Result:
     key: str = ""  #: of what was graded: the file and the assignment
     scores: dict[str, float | None] = field(default_factory=dict)  #: None: a person's to give
     verdicts: dict[str, dict[str, bool]] = field(default_factory=dict)
+    #: by task and name, the beginning of a value that was not right
+    wrong: dict[str, dict[str, str]] = field(default_factory=dict)
     seconds: float = 0.0
     memory: float = 0.0
     notes: list[str] = field(default_factory=list)  #: what else a person should look at

@@ -323,7 +323,7 @@ def test_what_students_sent_is_collected(course, tmp_path, capsys):
     nbformat.write(answered(course, mean=MEAN), sent / "anna.ipynb")
     os.utime(sent / "anna.ipynb", (1_795_000_000, 1_795_000_000))
     (sent / "notes.txt").write_text("x")
-    (sent / "odd name.ipynb").write_text("{}")
+    (sent / "-odd.ipynb").write_text("{}")
     (sent / "link.ipynb").symlink_to(course.notebook("solution", "tiny"))
     assert cli.main(["collect", "tiny", str(sent), "--course", str(course.root)]) == 0
     said = capsys.readouterr().out
@@ -332,7 +332,7 @@ def test_what_students_sent_is_collected(course, tmp_path, capsys):
         "two": "2 notebooks",
         "none": "0 notebooks",
         "notes.txt": "no notebook",
-        "odd name.ipynb": "its name cannot be a student's",
+        "-odd.ipynb": "its name cannot be a student's",
         "link.ipynb": "a link",
     }.items():
         assert f"left alone: {left}: {why}" in said
