@@ -140,6 +140,11 @@ def matching_loss(real: Tensor, made: Tensor, mismatched: Tensor) -> Tensor:
         Logits for real pictures with their condition, for generated pictures with theirs, and for
         real pictures with another's condition.
 
+    Raises
+    ------
+    ValueError
+        If one of the three kinds is empty: its mean would be no number.
+
     References
     ----------
     Reed et al., "Generative adversarial text to image synthesis", 2016, algorithm 1.
@@ -150,6 +155,7 @@ def matching_loss(real: Tensor, made: Tensor, mismatched: Tensor) -> Tensor:
     >>> matching_loss(nothing, nothing, nothing).item()  # doctest: +ELLIPSIS
     1.386...
     """
+    _check_kinds(real, made, mismatched)
     wrong = (F.softplus(made).mean() + F.softplus(mismatched).mean()) / 2
     return F.softplus(-real).mean() + wrong
 
@@ -199,6 +205,14 @@ def _check_pair(first: Tensor, size: int, condition: Tensor, wanted: int) -> Non
         )
     if first.dim() < 2 or first.shape[1] != size:
         raise ValueError(f"the shape {tuple(first.shape)} came, (n, {size}, ...) was expected")
+
+
+def _check_kinds(real: Tensor, made: Tensor, mismatched: Tensor) -> None:
+    if not (real.numel() and made.numel() and mismatched.numel()):
+        raise ValueError(
+            f"logits are {tuple(real.shape)}, {tuple(made.shape)} and {tuple(mismatched.shape)}: "
+            "give at least one of each kind"
+        )
 
 
 def _check_labels(labels: Tensor, num_classes: int) -> None:

@@ -121,6 +121,7 @@ class PatchGAN(nn.Module):
     def forward(self, picture: Tensor, condition: Tensor) -> Tensor:
         """A picture and its condition, channels first, to logits ``(n, 1, rows, columns)``."""
         _check_judged(picture, condition, self.in_channels)
+        _check_size(picture, self.layers)
         return self.layers(torch.cat([picture, condition], 1))
 
 
@@ -156,7 +157,7 @@ def pix2pix_loss(logits: Tensor, made: Tensor, wanted: Tensor, gan: float, l1: f
     Raises
     ------
     ValueError
-        If the pictures' shapes differ.
+        If the pictures' shapes differ, or there are none.
 
     References
     ----------
@@ -166,6 +167,8 @@ def pix2pix_loss(logits: Tensor, made: Tensor, wanted: Tensor, gan: float, l1: f
         raise ValueError(
             f"made is {tuple(made.shape)}, wanted {tuple(wanted.shape)}: give one shape"
         )
+    if made.numel() == 0 or logits.numel() == 0:
+        raise ValueError("there are no pictures or no logits: give at least one of each")
     return gan * non_saturating_loss(logits) + l1 * (made - wanted).abs().mean()
 
 
@@ -258,6 +261,16 @@ def _check_judged(picture: Tensor, condition: Tensor, channels: int) -> None:
         raise ValueError(
             f"picture and condition have {picture.shape[1] + condition.shape[1]} channels together, "
             f"the discriminator was made for {channels}"
+        )
+
+
+def _check_size(picture: Tensor, layers: nn.Sequential) -> None:
+    halvings = sum(getattr(layer, "stride", None) == (2, 2) for layer in layers)
+    least = 3 * 2**halvings  # the two last layers take a pixel each, and one must be left
+    if min(picture.shape[2:]) < least:
+        raise ValueError(
+            f"pictures are {tuple(picture.shape[2:])}: with {halvings} halvings give at least "
+            f"{least}x{least} pixels, or make a PatchGAN with fewer halvings"
         )
 
 

@@ -73,6 +73,7 @@ def middles(pictures: Tensor) -> Tensor:
 
     A picture without light has its middle in the middle.
     """
+    _check_one_channel(pictures)
     light = (pictures[:, 0] + 1).clamp(min=0) + 1e-6
     rows, columns = torch.arange(light.shape[1]), torch.arange(light.shape[2])
     total = light.sum((1, 2))
@@ -157,6 +158,7 @@ def point_maps(points: Tensor, size: int, spread: float = 1.5) -> Tensor:
     ``(n, k, 2)``, (x, y) in pixels, to ``(n, k, size, size)``; `spread` is the bell's standard
     deviation in pixels.
     """
+    _check_points(points, spread)
     grid = torch.arange(size)
     across = (grid - points[..., :1]).square()  # (n, k, size)
     down = (grid - points[..., 1:]).square()
@@ -174,7 +176,13 @@ def warp(pictures: Tensor, before: Tensor, after: Tensor) -> Tensor:
         ``(n, c, size, size)``.
     before, after
         ``(n, k, 2)``, at least three points that do not lie in one line.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or the points of `after` lie in one line.
     """
+    _check_moved(pictures, before, after)
     size = pictures.shape[-1]
     ones = torch.ones_like(before[..., :1])
     # Where does each pixel of the new picture come from? The map goes from after to before.
@@ -184,3 +192,31 @@ def warp(pictures: Tensor, before: Tensor, after: Tensor) -> Tensor:
     found = (pixels @ matrix).view(-1, size, size, 2)  # (n, size, size, 2), in pixels
     grid = (found + 0.5) / size * 2 - 1
     return F.grid_sample(pictures, grid, align_corners=False, padding_mode="border")
+
+
+def _check_one_channel(pictures: Tensor) -> None:
+    if pictures.dim() != 4 or pictures.shape[1] != 1:
+        raise ValueError(f"pictures are {tuple(pictures.shape)}: give (n, 1, h, w)")
+
+
+def _check_points(points: Tensor, spread: float) -> None:
+    if points.dim() != 3 or points.shape[-1] != 2:
+        raise ValueError(f"points are {tuple(points.shape)}: give (n, k, 2), x and y in pixels")
+    if not spread > 0:
+        raise ValueError(f"spread is {spread}: give a number of pixels above 0")
+
+
+def _check_moved(pictures: Tensor, before: Tensor, after: Tensor) -> None:
+    if pictures.dim() != 4 or pictures.shape[2] != pictures.shape[3]:
+        raise ValueError(f"pictures are {tuple(pictures.shape)}: give (n, c, size, size)")
+    if before.shape != after.shape or before.shape[:1] != pictures.shape[:1] or before.dim() != 3:
+        raise ValueError(
+            f"points go from {tuple(before.shape)} to {tuple(after.shape)}: give "
+            f"({len(pictures)}, k, 2) each, as many as there are pictures"
+        )
+    spans = torch.linalg.matrix_rank((after - after.mean(1, keepdim=True)).double(), rtol=1e-5)
+    if (spans < 2).any():
+        raise ValueError(
+            "the new key points of a picture lie in one line: no map of the plane is the best; "
+            "give at least three points that do not"
+        )

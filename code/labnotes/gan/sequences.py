@@ -86,7 +86,7 @@ def reinforce_loss(log_probs: Tensor, rewards: Tensor, baseline: Tensor | float 
     Raises
     ------
     ValueError
-        If the shapes are not ``(n,)``.
+        If the shapes are not ``(n,)``, or there is no sequence.
 
     References
     ----------
@@ -98,6 +98,7 @@ def reinforce_loss(log_probs: Tensor, rewards: Tensor, baseline: Tensor | float 
             f"log_probs are {tuple(log_probs.shape)}, rewards {tuple(rewards.shape)}: give (n,) each, "
             "one number a sequence"
         )
+    _check_baseline(baseline, rewards)
     return -((rewards - baseline).detach() * log_probs).mean()
 
 
@@ -153,6 +154,7 @@ class SequenceGenerator(nn.Module):
         tuple of Tensor
             One-hot sequences ``(n, length, symbols)`` and their log-probabilities ``(n,)``.
         """
+        _check_symbols("noise", noise, self.length, self.symbols)
         state = noise.new_zeros(len(noise), self.width)
         chosen, steps, total = noise.new_zeros(len(noise), self.symbols), [], 0.0
         for place in noise.unbind(1):  # (n, symbols)
@@ -168,6 +170,7 @@ class SequenceGenerator(nn.Module):
 
     def log_prob(self, sequences: Tensor) -> Tensor:
         """One-hot sequences ``(n, length, symbols)`` to their log-probabilities ``(n,)``."""
+        _check_symbols("sequences", sequences, self.length, self.symbols)
         state, total = sequences.new_zeros(len(sequences), self.width), 0.0
         before = F.pad(sequences, (0, 0, 1, 0))[:, :-1]  # nothing stands before the first
         for read, chosen in zip(before.unbind(1), sequences.unbind(1)):
@@ -192,7 +195,33 @@ class SequenceDiscriminator(nn.Module):
 
     def forward(self, sequences: Tensor) -> Tensor:
         """``(n, length, symbols)`` to ``(n,)``."""
+        _check_flat(sequences, self.layers[1].in_features)
         return self.layers(sequences)[:, 0]
+
+
+def _check_baseline(baseline: Tensor | float, rewards: Tensor) -> None:
+    if len(rewards) == 0:
+        raise ValueError("there are no rewards: give at least one sequence")
+    if isinstance(baseline, Tensor) and baseline.shape not in ((), rewards.shape):
+        raise ValueError(
+            f"the baseline is {tuple(baseline.shape)}: give one number, or {tuple(rewards.shape)}"
+        )
+
+
+def _check_symbols(name: str, given: Tensor, length: int, symbols: int) -> None:
+    if given.dim() != 3 or given.shape[1:] != (length, symbols) or not given.is_floating_point():
+        raise ValueError(
+            f"{name} are {given.dtype} {tuple(given.shape)}: give floats (n, {length}, {symbols}); "
+            "one_hot(...).float() makes sequences of whole numbers"
+        )
+
+
+def _check_flat(sequences: Tensor, wanted: int) -> None:
+    if sequences.dim() != 3 or sequences.shape[1] * sequences.shape[2] != wanted:
+        raise ValueError(
+            f"sequences are {tuple(sequences.shape)}: give (n, length, symbols) with length times "
+            f"symbols {wanted}"
+        )
 
 
 def _check_choice(logits: Tensor, temperature: float, noise: Tensor) -> None:

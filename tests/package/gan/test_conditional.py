@@ -118,6 +118,10 @@ def test_other_labels_are_other_and_equally_likely():
         (lambda g, d: g(torch.randn(2, 9), torch.eye(3)[:2]), r"\(n, 8, ...\) was expected"),
         (lambda g, d: g(torch.randn(3, 8), torch.eye(3)[:2]), r"give \(3, 3\)"),
         (lambda g, d: d(torch.randn(2, 3, 28, 28), torch.eye(3)[:2]), r"\(n, 1, ...\)"),
+        (
+            lambda g, d: matching_loss(torch.zeros(2), torch.zeros(2), torch.zeros(0)),
+            "one of each kind",
+        ),
     ],
 )
 def test_wrong_inputs_are_told_what_was_expected(game, call, said):

@@ -87,6 +87,12 @@ def test_the_discriminators_step_of_the_game_takes_both_networks():
     discriminator_step(net, critic, adam, x, torch.randn(2, 8), (x,), 0.1)
 
 
+@pytest.mark.parametrize("halvings", [0, 1, 2, 3])
+def test_the_smallest_picture_that_a_patchgan_takes_gives_one_logit(halvings):
+    smallest = torch.zeros(1, 1, 3 * 2**halvings, 3 * 2**halvings)
+    assert PatchGAN(2, halvings, width=2)(smallest, smallest).shape == (1, 1, 1, 1)
+
+
 def test_the_gradient_is_scipys_sobel():
     picture = torch.rand(2, 3, 9, 11)
     found = gradient(picture)
@@ -113,6 +119,8 @@ def test_blur_lowers_the_sharpness_and_edges_mark_a_step():
         (lambda: Translator()(torch.randn(2, 8), torch.zeros(1, 1, 28, 28)), r"give \(1, 8\)"),
         (lambda: PatchGAN(2)(torch.zeros(1, 1, 28, 28), torch.zeros(1, 1, 14, 14)), "one height"),
         (lambda: PatchGAN(2)(*[torch.zeros(1, 2, 28, 28)] * 2), "was made for 2"),
+        (lambda: PatchGAN(2, 3)(*[torch.zeros(1, 1, 23, 28)] * 2), "at least 24x24"),
+        (lambda: pix2pix_loss(*[torch.zeros(0, 1, 4, 4)] * 3, 1, 1), "at least one of each"),
         (lambda: patch_layers(-1), "whole number from 0 up"),
         (lambda: gradient(torch.zeros(1, 28, 28)), r"\(n, c, h, w\)"),
         (lambda: gradient(torch.zeros(1, 1, 28, 28, dtype=torch.uint8)), "give floats"),

@@ -67,6 +67,10 @@ def test_the_warp_takes_a_face_to_its_other_pose_but_for_the_mouth():
     assert off < 0.7 * still
 
 
+POINTS = torch.tensor([[[1.0, 1.0], [6.0, 1.0], [3.0, 6.0]]]).expand(2, -1, -1, -1)
+LINE = torch.tensor([[[1.0, 1.0], [2.0, 2.0], [5.0, 5.0]]])
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
@@ -74,6 +78,14 @@ def test_the_warp_takes_a_face_to_its_other_pose_but_for_the_mouth():
         (lambda: tones(1, noise=-1.0), "no negative noise"),
         (lambda: faces(0), "at least 1"),
         (lambda: faces(1, size=30), "multiple of 4"),
+        (lambda: point_maps(torch.zeros(6, 2), 32), r"\(n, k, 2\)"),
+        (lambda: point_maps(torch.zeros(1, 6, 2), 32, 0.0), "above 0"),
+        (lambda: middles(torch.zeros(2, 28, 28)), r"\(n, 1, h, w\)"),
+        (lambda: warp(torch.zeros(1, 1, 8, 9), *POINTS), "size, size"),
+        (lambda: warp(torch.zeros(2, 1, 8, 8), *POINTS), r"\(2, k, 2\)"),
+        (lambda: warp(torch.zeros(1, 1, 8, 8), POINTS[0], POINTS[0][:, :2]), "as many"),
+        (lambda: warp(torch.zeros(1, 1, 8, 8), POINTS[0], LINE), "in one line"),
+        (lambda: warp(torch.zeros(1, 1, 8, 8), LINE[:, :2], LINE[:, :2]), "in one line"),
     ],
 )
 def test_wrong_sizes_are_refused(call, said):

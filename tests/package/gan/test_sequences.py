@@ -125,6 +125,17 @@ def test_the_draws_have_a_gradient_only_with_a_temperature():
         (lambda: gumbel_softmax(torch.zeros(3), 1.0, torch.zeros(4)), "for each logit"),
         (lambda: reinforce_loss(torch.zeros(3, 2), torch.zeros(3)), "one number a sequence"),
         (lambda: others_mean(torch.zeros(1)), "at least two"),
+        (lambda: reinforce_loss(torch.zeros(0), torch.zeros(0)), "at least one sequence"),
+        (
+            lambda: reinforce_loss(torch.zeros(3), torch.zeros(3), torch.zeros(3, 1)),
+            r"or \(3,\)",
+        ),
+        (lambda: SequenceGenerator(3, 4)(torch.zeros(2, 5, 3)), r"floats \(n, 4, 3\)"),
+        (
+            lambda: SequenceGenerator(3, 4).log_prob(torch.zeros(2, 4, 3, dtype=torch.int64)),
+            r"one_hot\(...\).float\(\)",
+        ),
+        (lambda: SequenceDiscriminator(3, 4)(torch.zeros(2, 5, 3)), "symbols 12"),
     ],
 )
 def test_wrong_inputs_are_told_what_was_expected(call, said):
