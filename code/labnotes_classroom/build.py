@@ -11,9 +11,10 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
-from . import deadlines, jail
+from . import jail
 from .compare import cell_verdicts
 from .course import Course, CourseError, find_alembic, write_notebook
+from .intake import deadlines
 from .reference import checked, keep
 from .restore import blank
 from .source import HIDDEN, SOLUTION, Assignment, is_kind, markers, read, task

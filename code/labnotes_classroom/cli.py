@@ -133,9 +133,9 @@ def _build(chosen, course) -> int:
 
 
 def _collect(chosen, course) -> int:
-    from .collect import collect
     from .course import shown
-    from .roster import read_roster
+    from .intake.collect import collect
+    from .intake.roster import read_roster
 
     roster = read_roster(course)
     found = collect(course, chosen.assignment, chosen.sent, chosen.dry_run)
@@ -157,7 +157,7 @@ def _grade(chosen, course) -> int:
 
 
 def _retry(chosen, course) -> int:
-    from .look import again
+    from .reports.look import again
 
     course.master(chosen.assignment)
     students = again(course, chosen.assignment)
@@ -170,11 +170,11 @@ def _retry(chosen, course) -> int:
 def _run_grade(chosen, course, students: list[str] | None, jobs: int | None, force: bool) -> int:
     from .course import record_name
     from .grade import default_jobs, grade, refuse, wanted
+    from .intake.roster import read_roster
     from .jail import largest_memory
-    from .look import look
     from .progress import Progress
+    from .reports.look import look
     from .results import FAILED, GRADED, PERSON
-    from .roster import read_roster
     from .standin import missing_data
 
     jobs = default_jobs() if jobs is None else jobs
@@ -222,8 +222,8 @@ def _run_grade(chosen, course, students: list[str] | None, jobs: int | None, for
 
 def _feedback(chosen, course) -> int:
     from .course import record_name
-    from .exports import for_the_exchange
     from .feedback import write_feedback
+    from .reports.exports import for_the_exchange
 
     pages, failed = write_feedback(course, chosen.assignment)
     for_the_exchange(course, chosen.assignment)
@@ -235,8 +235,8 @@ def _feedback(chosen, course) -> int:
 
 def _grades(chosen, course) -> int:
     from .course import record_name
-    from .deadlines import deadline
     from .gradebook import write_csv
+    from .intake.deadlines import deadline
 
     results = _results(chosen, course)
     path = write_csv(
@@ -249,7 +249,7 @@ def _grades(chosen, course) -> int:
 
 
 def _look(chosen, course) -> int:
-    from .look import look
+    from .reports.look import look
 
     course.master(chosen.assignment)
     _print_hints(look(course, chosen.assignment))
@@ -265,9 +265,9 @@ def _print_hints(hints: list) -> None:
 
 
 def _similar(chosen, course) -> int:
-    from .pages import side_by_side, write_page
-    from .roster import read_roster
-    from .similarity import alike, answers, released
+    from .intake.roster import read_roster
+    from .reports.pages import side_by_side, write_page
+    from .reports.similarity import alike, answers, released
 
     texts = answers(course, chosen.assignment)
     pairs = alike(texts, released(course, chosen.assignment))
@@ -279,8 +279,8 @@ def _similar(chosen, course) -> int:
 
 
 def _statistics(chosen, course) -> int:
-    from .pages import write_page
-    from .statistics_page import body, tasks_of
+    from .reports.pages import write_page
+    from .reports.statistics_page import body, tasks_of
 
     results = _results(chosen, course)
     tasks = tasks_of(course, chosen.assignment, results)
@@ -302,7 +302,7 @@ def _results(chosen, course) -> dict:
 
 
 def _export(chosen, course) -> int:
-    from .exports import export
+    from .reports.exports import export
 
     found = export(course, chosen.assignment, chosen.platform, _results(chosen, course))
     print(f"{found.rows} grades in {found.grades}\n{found.pages} pages in {found.feedback}")
@@ -312,8 +312,8 @@ def _export(chosen, course) -> int:
 
 
 def _due(chosen, course) -> int:
-    from .deadlines import deadline, set_deadline
-    from .roster import read_roster
+    from .intake.deadlines import deadline, set_deadline
+    from .intake.roster import read_roster
 
     if chosen.date is not None or chosen.late is not None:
         set_deadline(course, chosen.assignment, chosen.date, chosen.late)

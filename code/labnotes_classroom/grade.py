@@ -20,6 +20,7 @@ from .compare import cell_verdicts
 from .course import Course, CourseError, record_name, shown, write_notebook
 from .gradebook import enter
 from .outputs import harmless, without_markup
+from .reports.wrong import wrong_values
 from .restore import (
     BadSubmission,
     is_unanswered,
@@ -31,7 +32,6 @@ from .restore import (
 )  # fmt: skip
 from .results import FAILED, GRADED, PERSON, Result, read_result, write_result
 from .source import is_kind, task
-from .wrong import wrong_values
 
 AS_ROOT = "LABNOTES_GRADE_AS_ROOT"
 

@@ -9,10 +9,10 @@ from nbgrader.api import MissingEntry
 from nbgrader.utils import parse_utc
 
 from .course import Course, record_name
-from .deadlines import Deadline, deadline
+from .intake.deadlines import Deadline, deadline
+from .intake.roster import Student, read_roster
+from .reports.tables import write_table
 from .results import FAILED, GRADED, Result
-from .roster import Student, read_roster
-from .tables import write_table
 
 COLUMNS = (
     "student", "name", "status", "automatic", "by a person", "before lateness", "total", "of",

@@ -10,11 +10,11 @@ import nbformat
 import pytest
 
 from labnotes_classroom import cli
-from labnotes_classroom import collect as collect_module
-from labnotes_classroom.collect import came_as, collect
 from labnotes_classroom.course import Course, CourseError
-from labnotes_classroom.platforms import read_label
-from labnotes_classroom.roster import read_roster
+from labnotes_classroom.intake import collect as collect_module
+from labnotes_classroom.intake.collect import came_as, collect
+from labnotes_classroom.intake.platforms import read_label
+from labnotes_classroom.intake.roster import read_roster
 
 NOTEBOOK = nbformat.writes(nbformat.v4.new_notebook())
 ANNA = "Anna Müller"
@@ -211,7 +211,7 @@ def test_an_archive_that_leads_out_is_refused_in_one_line(course, tmp_path, make
 def test_an_archive_that_swells_is_left_alone(course, tmp_path, monkeypatch):
     folder = tmp_path / "sent"
     folder.mkdir()
-    monkeypatch.setattr("labnotes_classroom.collect.LARGEST_INNER", 1000)
+    monkeypatch.setattr("labnotes_classroom.intake.collect.LARGEST_INNER", 1000)
     with zipfile.ZipFile(folder / "anna.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("tiny.ipynb", " " * 100_000)
     found = collect(course, "tiny", sent(folder, "ben.ipynb"))

@@ -9,11 +9,12 @@ import jupytext
 import light
 import pytest
 
-from labnotes_classroom import cli, deadlines
-from labnotes_classroom.collect import collect
+from labnotes_classroom import cli
 from labnotes_classroom.course import Course, CourseError
 from labnotes_classroom.feedback import write_feedback
-from labnotes_classroom.tables import quoted, write_table
+from labnotes_classroom.intake import deadlines
+from labnotes_classroom.intake.collect import collect
+from labnotes_classroom.reports.tables import quoted, write_table
 
 
 @pytest.fixture(scope="module")

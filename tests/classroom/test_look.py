@@ -7,12 +7,12 @@ import light
 import pytest
 
 from labnotes_classroom import cli, grade
-from labnotes_classroom import look as look_module
 from labnotes_classroom.course import Course
-from labnotes_classroom.look import again, look
+from labnotes_classroom.reports import look as look_module
+from labnotes_classroom.reports.look import again, look
+from labnotes_classroom.reports.similarity import alike, answers, fingerprints, released
 from labnotes_classroom.restore import blank, submission_key
 from labnotes_classroom.results import FAILED, Result, read_result, write_result
-from labnotes_classroom.similarity import alike, answers, fingerprints, released
 
 WHY = "When a few values are far from all the others, as in 1, 1, 1, 97."
 

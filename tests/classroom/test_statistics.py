@@ -9,9 +9,9 @@ from nbformat.v4 import new_output
 
 from labnotes_classroom import cli
 from labnotes_classroom.course import Course
+from labnotes_classroom.reports.statistics_page import tasks_of
+from labnotes_classroom.reports.wrong import LONGEST, wrong_values
 from labnotes_classroom.results import FAILED, read_result, write_result
-from labnotes_classroom.statistics_page import tasks_of
-from labnotes_classroom.wrong import LONGEST, wrong_values
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from pathlib import Path
 from labnotes.data.archives import BadArchive, unpack
 from labnotes.files import replacing
 
-from .course import NAMES, Course, CourseError, is_student, read_saved, shown
+from ..course import NAMES, Course, CourseError, is_student, read_saved, shown
 from .platforms import Label, read_label
 from .roster import Roster, normal, read_roster
 
@@ -50,7 +50,7 @@ class Collected:
 def collect(course: Course, assignment: str, source: Path, dry_run: bool = False) -> Collected:
     """Copy notebooks to ``submitted/<student>/<assignment>/<assignment>.ipynb``.
 
-    Each file or folder in `source` is a student's, named as in :mod:`.platforms`. With a roster,
+    Each file or folder in `source` is a student's, named as in :mod:`labnotes_classroom.intake.platforms`. With a roster,
     that one decides whose; without, the name becomes the student's. The file's time becomes the
     time of handing in. What is in the course already is replaced, so that the last one counts. No
     notebook is opened here.

@@ -13,7 +13,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .course import NAMES, Course, CourseError, is_student
+from ..course import NAMES, Course, CourseError, is_student
 from .deadlines import moment
 from .platforms import Label
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from labnotes.files import replacing
 
-from .roster import Roster
+from ..intake.roster import Roster
 from .similarity import Pair, Texts
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'"

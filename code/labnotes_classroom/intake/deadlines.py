@@ -2,7 +2,7 @@
 
 The date stands in the assignment's front matter (``due:``, ``late:``), or the teacher gives one for
 this course, which then counts: it is kept in ``deadlines.json`` of the course. A student's own date
-stands in the roster (:mod:`.roster`).
+stands in the roster (:mod:`labnotes_classroom.intake.roster`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from labnotes.files import replacing
 
-from .course import Course, CourseError, read_saved
+from ..course import Course, CourseError, read_saved
 
 FORM = (
     "YEAR-MONTH-DAY HOUR:MINUTE, and a time zone if it is not this machine's (+01:00, Europe/Rome)"

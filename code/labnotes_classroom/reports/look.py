@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .course import Course, record_name
-from .gradebook import grade_rows
-from .restore import submission_key
-from .results import FAILED, Result, read_result
-from .roster import FILE, read_roster
+from ..course import Course, record_name
+from ..gradebook import grade_rows
+from ..intake.roster import FILE, read_roster
+from ..restore import submission_key
+from ..results import FAILED, Result, read_result
 from .similarity import alike, answers, released
 
 MOST_PAIRS = 20  # of answers that are alike

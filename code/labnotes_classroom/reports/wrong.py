@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .compare import value
-from .course import shown
+from ..compare import value
+from ..course import shown
 
 LONGEST = 60  # characters of a value
 

@@ -21,9 +21,9 @@ from itertools import combinations
 
 import nbformat
 
-from .course import Course
-from .restore import blank
-from .source import is_kind, task
+from ..course import Course
+from ..restore import blank
+from ..source import is_kind, task
 
 RUN, WINDOW = 6, 4  # tokens, runs: 9 tokens in a row that are alike are always found
 COMMON = 0.25  # of the class: what more of them have is how it is done

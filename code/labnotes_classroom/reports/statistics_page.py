@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 
 from labnotes import plot
 
-from .course import Course
-from .gradebook import scores
-from .results import FAILED, Result
-from .source import is_kind, task
+from ..course import Course
+from ..gradebook import scores
+from ..results import FAILED, Result
+from ..source import is_kind, task
 
 MOST = 3  # wrong values that are shown of a name
 

@@ -21,11 +21,11 @@ from pathlib import Path
 
 from labnotes.files import replacing
 
-from .collect import came_as
-from .course import Course, record_name
-from .gradebook import NOTHING, grade_rows, write_csv
-from .results import Result
-from .roster import Roster, read_roster
+from ..course import Course, record_name
+from ..gradebook import NOTHING, grade_rows, write_csv
+from ..intake.collect import came_as
+from ..intake.roster import Roster, read_roster
+from ..results import Result
 from .tables import write_table
 
 PLATFORMS = ("moodle", "canvas", "plain")

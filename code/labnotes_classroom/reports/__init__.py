@@ -1,0 +1,1 @@
+"""What goes out: tables and archives for platforms, what to look at, likeness, statistics."""
