@@ -146,7 +146,11 @@ def test_an_empty_passage_and_an_answer_across_the_edge(small):
     ("call", "says"),
     [
         (lambda p: encode(p, "who", "it", limit=2), "alone need 3"),
+        (lambda p: encode(p, ["who", "was"]), "first and second are list and NoneType"),
+        (lambda p: encode(p, "who", 3), "str and int"),
         (lambda p: batch_of([]), "no row"),
+        (lambda p: places_of_answer(windows(p, "who", "it was")[0], 5, 3), "from 5 to 3"),
+        (lambda p: labels_of_pieces([1], [-1], 4), "go from -1 to -1"),
         (lambda p: encode_words(p, "who was"), "one string"),
         (lambda p: labels_of_pieces([1], [1, 2], 4), "2 words have a place and 1 a label"),
         (lambda p: labels_of_pieces([-1], [1], 4), "a label is -1"),
