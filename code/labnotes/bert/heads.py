@@ -156,7 +156,7 @@ def best_span(start: Tensor, end: Tensor, inside: Tensor, longest: int = 30) -> 
     Raises
     ------
     ValueError
-        If the shapes differ, or `longest` is below 1.
+        If the shapes differ, a score is NaN, or `longest` is below 1.
 
     References
     ----------
@@ -187,3 +187,5 @@ def _check_scores(start: Tensor, end: Tensor, inside: Tensor) -> None:
         raise ValueError(f"start, end and inside have the shapes {shapes}: give three of (length,)")
     if inside.dtype != torch.bool:
         raise ValueError(f"inside is {inside.dtype}: give bool, True at tokens of the passage")
+    if start.isnan().any() or end.isnan().any():
+        raise ValueError("start or end holds NaN: the network has diverged, or its input has NaN")

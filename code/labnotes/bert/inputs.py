@@ -58,8 +58,9 @@ def encode(pieces: WordPiece, first: str, second: str | None = None, limit: int 
     Raises
     ------
     ValueError
-        If the special pieces alone are more than `limit`.
+        If a text is no string, or the special pieces alone are more than `limit`.
     """
+    _check_texts(first, second)
     texts = [pieces.tokenize(text) for text in (first, second) if text is not None]
     _check_limit(limit, 1 + len(texts))
     while sum(map(len, texts)) > limit - 1 - len(texts):
@@ -226,7 +227,13 @@ def places_of_answer(window: Window, start: int, stop: int) -> tuple[int, int]:
     """The first and the last piece of the answer ``passage[start:stop]``; ``(0, 0)`` if not inside.
 
     0 is the place of ``[CLS]``: there a network points that finds no answer.
+
+    Raises
+    ------
+    ValueError
+        If `start` is negative, or `stop` is smaller than `start`.
     """
+    _check_answer(start, stop)
     inside = [i for i, s in enumerate(window.spans) if s and s[0] < stop and start < s[1]]
     if not inside:
         return 0, 0
@@ -239,6 +246,19 @@ def _check_limit(limit: int, least: int) -> None:
     check_positive(limit=limit)
     if limit < least:
         raise ValueError(f"limit is {limit}: [CLS] and [SEP] alone need {least}")
+
+
+def _check_texts(first: str, second: str | None) -> None:
+    if not isinstance(first, str) or not isinstance(second, str | None):
+        kinds = f"{type(first).__name__} and {type(second).__name__}"
+        raise ValueError(f"first and second are {kinds}: give one string, or two")
+
+
+def _check_answer(start: int, stop: int) -> None:
+    if not 0 <= start <= stop:
+        raise ValueError(
+            f"an answer from {start} to {stop}: give 0 <= start <= stop, in characters"
+        )
 
 
 def _check_rows(rows: Sequence) -> None:
@@ -261,7 +281,9 @@ def _check_labels(labels: Sequence[int], places: Sequence[int], length: int) -> 
     if any(label < 0 for label in labels):
         raise ValueError(f"a label is {min(labels)}: give numbers of classes, 0 or more")
     if any(not 0 <= place < length for place in places):
-        raise ValueError(f"places go up to {max(places)}, but the row has {length} pieces")
+        raise ValueError(
+            f"places go from {min(places)} to {max(places)}, but the row has {length} pieces"
+        )
 
 
 def _check_room(room: int, overlap: int) -> None:

@@ -60,8 +60,8 @@ def pearson(predicted: Tensor, true: Tensor) -> float:
     Raises
     ------
     ValueError
-        If the lists differ in length, have fewer than two numbers, or all numbers of one are
-        equal: then there is no correlation.
+        If the lists differ in length, have fewer than two numbers, hold NaN or infinity, or all
+        numbers of one are equal: then there is no correlation.
 
     Examples
     --------
@@ -118,6 +118,8 @@ def _check_classes(predicted: Tensor, true: Tensor) -> None:
 
 def _check_varied(predicted: Tensor, true: Tensor) -> None:
     for name, values in (("predicted", predicted), ("true", true)):
+        if not values.double().isfinite().all():
+            raise ValueError(f"{name} holds NaN or infinity: give finite numbers")
         if not (values != values[0]).any():
             raise ValueError(
                 f"all of {name} is {values[0]}: a list that does not vary correlates with nothing "

@@ -88,6 +88,7 @@ def test_heads_begin_as_berts_layers_do():
         (lambda: best_span(torch.zeros(3), torch.zeros(4), torch.ones(3).bool()), "shapes"),
         (lambda: best_span(torch.zeros(0), torch.zeros(0), torch.ones(0).bool()), "shapes"),
         (lambda: best_span(torch.zeros(3), torch.zeros(3), torch.ones(3)), "give bool"),
+        (lambda: best_span(torch.zeros(2) / 0, torch.zeros(2), torch.ones(2).bool()), "NaN"),
         (lambda: best_span(torch.zeros(3), torch.zeros(3), torch.ones(3).bool(), 0), "longest"),
     ],
 )

@@ -1,5 +1,6 @@
 """Inputs of BERT against the tokenizers library and transformers, and by brute force."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from labnotes.bert import (
     places_of_answer,
     windows,
 )
-from labnotes.bert.inputs import IGNORE, word_spans
+from labnotes.bert.inputs import IGNORE, SIGNS, word_spans
 from labnotes.data import DatasetUnavailable, catalog, snli, wnut17, xquad_en
 from labnotes.text import Vocabulary, WordPiece
 
@@ -132,6 +133,22 @@ def test_labels_stand_at_first_pieces_and_words_that_were_cut_off_have_none(smal
     assert labels_of_pieces([3, 1, 2], places, 3) == [IGNORE, 3, IGNORE]
 
 
+@pytest.mark.parametrize("text", ["In 1066, yes", "  a  b.c ", "", "(x)\n\ty's", "“Ja”, sagte—er"])
+def test_words_and_signs_are_those_of_a_regular_expression(text):
+    signs = re.escape("".join(SIGNS))
+    expected = [found.span() for found in re.finditer(rf"[{signs}]|[^\s{signs}]+", text)]
+    assert word_spans(text) == expected
+
+
+def test_segments_of_a_window_and_a_question_that_is_too_long(small):
+    (window,) = windows(small, "who was it", "ann lee", limit=12, overlap=1)
+    assert window.row.segments == [0] * 5 + [1] * 3
+    found = windows(small, "who " * 600, "it was ann lee " * 9, limit=30, overlap=2)
+    assert max(len(window.row.ids) for window in found) == 30
+    for window in found:  # a third of 30 for the question, with [CLS] and [SEP] around it
+        assert window.spans[:12] == [None] * 12 and window.spans[12] is not None
+
+
 def test_an_empty_passage_and_an_answer_across_the_edge(small):
     (window,) = windows(small, "who?", "")
     assert window.spans.count(None) == len(window.spans)
@@ -139,14 +156,18 @@ def test_an_empty_passage_and_an_answer_across_the_edge(small):
     told = "it was ann lee"
     first, second = windows(small, "who", told, limit=7, overlap=2)[:2]
     assert places_of_answer(first, 7, 14) == (0, 0)  # "lee" is cut off
-    assert places_of_answer(second, 7, 14) == (4, 4) or second.spans[3] is not None
+    assert places_of_answer(second, 7, 14) == (4, 5)  # [CLS] who [SEP] was ann lee [SEP]
 
 
 @pytest.mark.parametrize(
     ("call", "says"),
     [
         (lambda p: encode(p, "who", "it", limit=2), "alone need 3"),
+        (lambda p: encode(p, ["who", "was"]), "first and second are list and NoneType"),
+        (lambda p: encode(p, "who", 3), "str and int"),
         (lambda p: batch_of([]), "no row"),
+        (lambda p: places_of_answer(windows(p, "who", "it was")[0], 5, 3), "from 5 to 3"),
+        (lambda p: labels_of_pieces([1], [-1], 4), "go from -1 to -1"),
         (lambda p: encode_words(p, "who was"), "one string"),
         (lambda p: labels_of_pieces([1], [1, 2], 4), "2 words have a place and 1 a label"),
         (lambda p: labels_of_pieces([-1], [1], 4), "a label is -1"),

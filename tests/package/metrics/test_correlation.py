@@ -49,6 +49,7 @@ def test_a_rising_curve_has_a_spearman_of_one():
         (lambda: matthews(torch.tensor([-1, 0]), torch.tensor([1, 0])), "from -1"),
         (lambda: pearson(torch.ones(4), torch.arange(4.0)), "does not vary"),
         (lambda: spearman(torch.arange(4.0), torch.ones(4)), "does not vary"),
+        (lambda: spearman(torch.tensor([0.0, float("nan")]), torch.arange(2.0)), "NaN"),
     ],
 )
 def test_bad_input_is_refused_in_words(call, says):
