@@ -349,13 +349,15 @@ def _check_masking(ids: Tensor, words: Tensor, rate: float, split: Sequence[floa
             f"words are {words.dtype} of shape {tuple(words.shape)}: give bool (vocabulary,), True "
             "for at least one word"
         )
+    if ids.dtype not in (torch.int64, torch.int32):
+        raise ValueError(f"ids are {ids.dtype}: give integers, the numbers of tokens")
     if ids.numel() and not 0 <= ids.min() <= ids.max() < len(words):
         raise ValueError(
             f"ids go from {ids.min()} to {ids.max()}: the vocabulary has 0 to {len(words) - 1}"
         )
     if not 0 <= rate <= 1:
         raise ValueError(f"rate is {rate}: give a share from 0 to 1")
-    if len(split) != 3 or min(split) < 0 or abs(sum(split) - 1) > 1e-6:
+    if len(split) != 3 or min(split) < 0 or not abs(sum(split) - 1) <= 1e-6:  # NaN too
         raise ValueError(
             f"split is {split}: give the shares masked, replaced and left, which sum to 1"
         )

@@ -133,6 +133,10 @@ def test_names_with_a_prefix_and_heads_of_other_tasks_are_understood(hugging_fac
         (lambda m: m(torch.zeros(1, 0, dtype=torch.int64)), "0 tokens"),
         (lambda m: m(torch.full((1, 2), 60)), "numbers 0 to 59"),
         (lambda m: m(torch.zeros(1, 2).long(), torch.ones(1, 3)), "attention_mask has shape"),
+        (
+            lambda m: m(torch.zeros(1, 2).long(), None, torch.tensor([[0, 2]])),
+            "token_type_ids go from 0 to 2",
+        ),
     ],
 )
 def test_bad_input_is_refused_in_words(call, says):

@@ -221,6 +221,14 @@ def test_sentences_of_no_and_of_six_hundred_tokens_are_taken():
     assert pairs.lengths.max() <= 40 and len(pairs)
 
 
+def test_a_batch_of_no_texts_has_no_answers():
+    empty = torch.zeros(0, 9, dtype=torch.long)
+    inputs, chosen, labels = mask_tokens(empty, WORDS)
+    assert inputs.shape == chosen.shape == (0, 9) and labels.shape == (0,)
+    words, pair = BertForPretraining(BertConfig(**SIZES))(empty, chosen)
+    assert words.shape == (0, 60) and pair.shape == (0, 2)
+
+
 @pytest.mark.parametrize(
     ("call", "says"),
     [
@@ -228,7 +236,10 @@ def test_sentences_of_no_and_of_six_hundred_tokens_are_taken():
         (lambda: mask_tokens(ids(), torch.zeros(60, dtype=torch.bool)), "at least one word"),
         (lambda: mask_tokens(ids() + 1, WORDS), "vocabulary has 0 to 59"),
         (lambda: mask_tokens(ids(), WORDS, rate=1.5), "rate is 1.5"),
+        (lambda: mask_tokens(ids(), WORDS, rate=float("nan")), "rate is nan"),
+        (lambda: mask_tokens(ids().float(), WORDS), "give integers"),
         (lambda: mask_tokens(ids(), WORDS, split=(0.8, 0.1, 0.2)), "sum to 1"),
+        (lambda: mask_tokens(ids(), WORDS, split=(0.8, 0.1, float("nan"))), "sum to 1"),
         (lambda: text_pairs(articles(), {END}, 40, "nsp"), "give one of next, order"),
         (lambda: text_pairs(articles(1), {END}, 40), "at least two"),
         (lambda: text_pairs(articles(), {END}, 4), "at least 5"),
