@@ -233,7 +233,7 @@ class Captioner(nn.Module):
 
     @torch.no_grad()
     def caption(self, images: Tensor, begin: int, end: int, width: int, length: int) -> list:
-        """Captions by a beam search, in evaluation mode.
+        """Captions by a beam search. Call ``eval()`` first: the mode is left as it is.
 
         Parameters
         ----------
@@ -248,9 +248,16 @@ class Captioner(nn.Module):
         -------
         list of list of Hypothesis
             For each picture at most `width`, the best first, with ``tokens`` and ``score``.
+
+        Raises
+        ------
+        ValueError
+            If `begin` or `end` is no token, `width` or `length` no positive integer, there is no
+            picture, or the features are not finite.
         """
         from labnotes.sequence.search import batched_beam_search
 
+        _check_begin(begin, self.decoder.embedding.num_embeddings)
         state = self.decoder.start(self.encoder(images))
         first = torch.full((len(images),), begin, device=images.device)
         return batched_beam_search(
@@ -283,7 +290,7 @@ def even_looks(maps: Tensor, lengths: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If the shapes do not fit.
+        If the shapes do not fit, or a length is below 0 or above the number of steps.
 
     References
     ----------
@@ -306,6 +313,8 @@ def _check_looks(looks: str) -> None:
 
 
 def _check_images(images: Tensor, side: int) -> None:
+    if not isinstance(images, Tensor):
+        raise ValueError(f"pictures are a {type(images).__name__}: give a tensor of floats")
     if images.dim() != 4 or images.shape[1:] != (3, side, side) or not images.is_floating_point():
         raise ValueError(
             f"pictures are {images.dtype} {tuple(images.shape)}: give floats (batch, 3, {side}, "
@@ -319,6 +328,8 @@ def _check_features(features: Tensor, size: int) -> None:
             f"features have the shape {tuple(features.shape)}: give (batch, cells, {size}) with at "
             "least one cell"
         )
+    if not features.is_floating_point():
+        raise ValueError(f"features are {features.dtype}: give floats")
 
 
 def _check_tokens(tokens: Tensor, state: State, size: int) -> None:
@@ -335,9 +346,23 @@ def _check_tokens(tokens: Tensor, state: State, size: int) -> None:
         )
 
 
+def _check_begin(begin: int, size: int) -> None:
+    if not 0 <= begin < size:
+        raise ValueError(f"begin is {begin}: token numbers go from 0 to {size - 1}")
+
+
 def _check_maps(maps: Tensor, lengths: Tensor) -> None:
+    if not isinstance(maps, Tensor) or not isinstance(lengths, Tensor):
+        raise ValueError(
+            f"maps and lengths are {type(maps).__name__} and {type(lengths).__name__}: give tensors"
+        )
     if maps.dim() != 3 or lengths.shape != maps.shape[:1]:
         raise ValueError(
             f"maps have the shape {tuple(maps.shape)} and lengths {tuple(lengths.shape)}: give "
             "(batch, steps, cells) and one length for each picture (batch,)"
+        )
+    steps = maps.shape[1]
+    if not lengths.is_cuda and len(lengths) and not 0 <= lengths.min() <= lengths.max() <= steps:
+        raise ValueError(
+            f"lengths go from {lengths.min()} to {lengths.max()}: the maps have {steps} steps"
         )

@@ -23,7 +23,8 @@ class CiderScore:
     Attributes
     ----------
     score : float
-        The mean over the images, from 0 to 1.
+        The mean over the images, from 0 to 1. A text of fewer than `max_n` words has no n-gram of
+        the longest orders, which count 0: it cannot reach 1.
     each : tuple of float
         The score of each image, the mean of its orders.
     orders : tuple of float
@@ -99,9 +100,9 @@ def cider(
 
     Notes
     -----
-    This is the measure of the paper's section 3, without its first step, which cuts words to their
-    stems. What the COCO server and most tables report is CIDEr-D, of section 6: counts clipped to
-    those of the reference, a penalty for another length, and ten times the number.
+    This is the paper's CIDEr without its first step, which cuts words to their stems. What the COCO
+    server and most tables report is CIDEr-D, of the same paper: counts clipped to those of the
+    reference, a penalty for another length, and ten times the number.
 
     References
     ----------

@@ -17,6 +17,10 @@ def made(seed=0, **options):
     return CaptionDecoder(**SIZES, **options).double().eval()
 
 
+def telling():
+    return Captioner(GridEncoder(6), CaptionDecoder(**SIZES)).eval()
+
+
 def grid(batch=3, cells=9):
     return torch.randn(batch, cells, 6, dtype=torch.float64)
 
@@ -188,6 +192,14 @@ def test_it_learns_where_the_only_lit_cell_is():
         (lambda: made()(torch.ones(1, 2).long(), made().start(grid(2))), "(2, steps)"),
         (lambda: even_looks(torch.ones(2, 3), torch.ones(2)), "maps have the shape"),
         (lambda: even_looks(torch.ones(2, 3, 4), torch.ones(3)), "one length for each picture"),
+        (lambda: even_looks(torch.ones(2, 3, 4), torch.tensor([1, 4])), "from 1 to 4"),
+        (lambda: even_looks([[0.5, 0.5]], [1]), "are list and list"),
+        (lambda: GridEncoder(8)([[0.0]]), "a list: give a tensor"),
+        (lambda: made().start(torch.ones(1, 4, 6).long()), "features are torch.int64"),
+        (lambda: telling().caption(torch.rand(1, 3, 64, 64), 11, 2, 2, 3), "begin is 11"),
+        (lambda: telling().caption(torch.rand(1, 3, 64, 64), 1, 11, 2, 3), "end is 11"),
+        (lambda: telling().caption(torch.rand(0, 3, 64, 64), 1, 2, 2, 3), "start is a tensor (0,)"),
+        (lambda: telling().caption(torch.rand(1, 3, 64, 64) / 0, 1, 2, 2, 3), "NaN"),
     ],
 )  # fmt: skip
 def test_bad_input_is_told_what_was_expected(bad, said):

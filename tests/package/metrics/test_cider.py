@@ -69,6 +69,12 @@ def test_a_caption_equal_to_its_only_reference_scores_one_and_a_strange_one_noth
     assert cider(split("zebra zebra zebra zebra", ""), human).score == 0
 
 
+def test_a_right_caption_of_three_words_lacks_the_order_of_four():
+    human = [split("a red cross"), split("two blue boxes")]
+    found = cider([human[0][0], human[1][0]], human)
+    assert found.orders == pytest.approx((1, 1, 1, 0)) and found.score == pytest.approx(0.75)
+
+
 def test_words_that_all_images_share_weigh_nothing():
     human = [split("a cat"), split("a dog")]
     assert cider(split("a a a", "a"), human).score == 0
