@@ -55,7 +55,13 @@ def discriminator_step(
     -------
     float
         The loss before the step, without the penalty.
+
+    Raises
+    ------
+    ValueError
+        If a batch is empty: its mean loss is not a number, and would spoil all weights.
     """
+    _check_batches(real=real, noise=noise)
     with torch.no_grad():
         made = generator(noise, *condition)
     optimizer.zero_grad()
@@ -91,10 +97,22 @@ def generator_step(
     -------
     float
         The loss before the step.
+
+    Raises
+    ------
+    ValueError
+        If the batch is empty.
     """
+    _check_batches(noise=noise)
     optimizer.zero_grad()
     with frozen(discriminator):
         value = loss(discriminator(generator(noise, *condition), *condition))
         value.backward()
     optimizer.step()
     return value.item()
+
+
+def _check_batches(**batches: Tensor) -> None:
+    for name, batch in batches.items():
+        if not len(batch):
+            raise ValueError(f"{name} is empty, {tuple(batch.shape)}: a step needs an example")

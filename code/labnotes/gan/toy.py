@@ -190,13 +190,14 @@ def game_value(p: Tensor, q: Tensor, d: Tensor, width: float = 1.0) -> float:
     Raises
     ------
     ValueError
-        If shapes differ, or a density is negative.
+        If shapes differ, a density is negative, or an answer is not between 0 and 1.
 
     References
     ----------
     Goodfellow et al. (2014), equation 3.
     """
     _check_densities(p, q)
+    _check_answers(p, d)
     return width * (torch.xlogy(p, d) + torch.xlogy(q, 1 - d)).sum().item()
 
 
@@ -204,6 +205,14 @@ def _check_densities(p: Tensor, q: Tensor) -> None:
     if p.shape != q.shape or (p < 0).any() or (q < 0).any():
         raise ValueError(
             f"p {tuple(p.shape)} and q {tuple(q.shape)} must have one shape and no negative number"
+        )
+
+
+def _check_answers(p: Tensor, d: Tensor) -> None:
+    if d.shape != p.shape or not ((d >= 0) & (d <= 1)).all():
+        raise ValueError(
+            f"d {tuple(d.shape)} must have the shape {tuple(p.shape)} of p and lie between 0 and 1: "
+            "give probabilities, not logits"
         )
 
 
@@ -282,7 +291,13 @@ def play(
     list of dict
         For each number in `at` what `watch` gave, and ``"step"``, ``"D"`` and ``"G"``: the two
         losses, as means over the steps since the last entry.
+
+    Raises
+    ------
+    ValueError
+        If `steps` is negative, or `k` or `batch` is less than 1.
     """
+    _check_rules(steps, k, batch)
     draw = torch.Generator().manual_seed(seed)
     size, at, found, losses = generator[0].in_features, set(at), [], []
     first = optimizer(generator.parameters(), lr=rates[0])
@@ -303,3 +318,10 @@ def play(
             g = generator_step(generator, discriminator, first, noise(), loss=loss)
             losses.append([d, g])
     return found
+
+
+def _check_rules(steps: int, k: int, batch: int) -> None:
+    if steps < 0 or k < 1 or batch < 1:
+        raise ValueError(
+            f"steps is {steps}, k {k} and batch {batch}: give steps >= 0, k >= 1 and batch >= 1"
+        )

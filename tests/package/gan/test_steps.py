@@ -85,6 +85,18 @@ def test_real_and_generated_batches_are_normalized_apart(game):
     assert seen == [len(real), len(noise)]
 
 
+def test_an_empty_batch_is_refused_and_no_weight_is_spoilt(game):
+    g, d, real, noise, condition = game
+    before = copy.deepcopy(d)
+    optimizer, none = torch.optim.SGD(d.parameters(), 0.1), tuple(c[:0] for c in condition)
+    for x, z, name in ((real[:0], noise[:0], "real"), (real, noise[:0], "noise")):
+        with pytest.raises(ValueError, match=f"{name} is empty"):
+            discriminator_step(g, d, optimizer, x, z, none)
+    with pytest.raises(ValueError, match="noise is empty"):
+        generator_step(g, d, torch.optim.SGD(g.parameters(), 0.1), noise[:0], none)
+    assert not any(changed(before, d))
+
+
 def test_what_was_frozen_before_stays_so():
     net = nn.Linear(2, 2)
     net.bias.requires_grad_(False)

@@ -141,6 +141,13 @@ def test_densities_that_cannot_be_are_refused(p):
         game_value(p, torch.ones(3), torch.full((3,), 0.5))
 
 
+@pytest.mark.parametrize("d", [torch.full((2,), 0.5), torch.tensor([0.5, 1.1, 0.5]),
+                               torch.tensor([0.5, math.nan, 0.5])])  # fmt: skip
+def test_answers_that_are_no_probabilities_are_refused(d):
+    with pytest.raises(ValueError, match="probabilities, not logits"):
+        game_value(torch.ones(3), torch.ones(3), d)
+
+
 def test_a_straight_generator_makes_a_normal_density():
     line = nn.Linear(1, 1)
     with torch.no_grad():
@@ -187,6 +194,12 @@ def test_a_game_is_the_steps_one_after_the_other(k):
     assert math.isnan(found[0]["D"])
     for row, part in zip(found[1:], (losses[:2], losses[2:])):
         assert [row["D"], row["G"]] == pytest.approx(np.mean(part, 0).tolist())
+
+
+@pytest.mark.parametrize("rules", [{"k": 0}, {"steps": -1}, {"batch": 0}])
+def test_rules_that_cannot_be_played_are_refused(rules):
+    with pytest.raises(ValueError, match="give steps >= 0, k >= 1 and batch >= 1"):
+        play(*players(), ring(), **{"steps": 1} | rules)
 
 
 def test_one_seed_is_one_game():

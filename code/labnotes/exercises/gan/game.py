@@ -60,6 +60,8 @@ def covered(answer: Callable) -> Iterator[Case]:
          "the share is one of all samples, not of the good ones"),
         (torch.tensor([[2.0, 0.0], [2.9, 0.0], [10.0, 3.1]]), two, 1.0,
          "good means nearer than three std, in every direction"),
+        (torch.tensor([[1.5, 0.0]]), torch.tensor([[0.0, 0.0], [4.0, 0.0]]), 1.0,
+         "a sample counts for its nearest centre alone, even where it is near a second one"),
         (torch.tensor([[1.0], [1.1], [-1.0], [0.0]]), torch.tensor([[-1.0], [0.0], [1.0]]), 0.1,
          "points may have one coordinate"),
     ):  # fmt: skip

@@ -59,6 +59,9 @@ WRONG = {
         "bad samples count": lambda *a: counted(*a, wide=1e9),
         "one deviation": lambda *a: counted(*a, wide=1.0),
         "the share of the good": lambda *a: counted(*a, of_good=True),
+        "a sample counts twice": lambda s, c, std: int(
+            ((torch.cdist(s, c) < 3 * std).sum(0) >= len(s) / len(c) / 5).sum()
+        ),
         "more than a fifth": lambda *a: counted(*a, equal=False),
     },
 }  # fmt: skip
