@@ -116,6 +116,7 @@ class Discriminator(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """``(batch, in_channels, 28, 28)`` to ``(batch,)``."""
+        _check_pictures(pictures, self.look[0].in_channels)
         return self.judge(self.vary(self.look(pictures)))[:, 0]
 
 
@@ -202,6 +203,14 @@ def _check_noise(noise: Tensor, latent: int) -> None:
         raise ValueError(
             f"noise has the shape {tuple(noise.shape)}: give (batch, {latent}), "
             "as torch.randn(batch, generator.latent) does"
+        )
+
+
+def _check_pictures(pictures: Tensor, channels: int) -> None:
+    if pictures.shape[1:] != (channels, 28, 28) or not len(pictures):
+        raise ValueError(
+            f"pictures have the shape {tuple(pictures.shape)}: give (batch, {channels}, 28, 28), "
+            "at least one of them"
         )
 
 

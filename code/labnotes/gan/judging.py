@@ -68,7 +68,8 @@ def seen(judge: Judge, pictures: Tensor, batch: int = 1000) -> tuple[Tensor, Ten
     Raises
     ------
     ValueError
-        If there are no pictures, or the judge is in training mode.
+        If there are no pictures, they are not of 28x28 or are whole numbers, or the judge is in
+        training mode.
     """
     _check_seen(judge, pictures)
     features = torch.cat([judge.features(part) for part in pictures.split(batch)])
@@ -78,7 +79,11 @@ def seen(judge: Judge, pictures: Tensor, batch: int = 1000) -> tuple[Tensor, Ten
 def _check_seen(judge: Judge, pictures: Tensor) -> None:
     if judge.training:
         raise ValueError("the judge is in training mode, where dropout is on: call judge.eval()")
-    if pictures.dim() != 4 or not len(pictures):
+    if pictures.shape[1:] != (1, 28, 28) or not len(pictures):
         raise ValueError(
             f"pictures have the shape {tuple(pictures.shape)}: give (n, 1, 28, 28), n at least 1"
+        )
+    if not pictures.is_floating_point():
+        raise ValueError(
+            f"pictures are of {pictures.dtype}: give numbers from -1 to 1, bytes / 127.5 - 1"
         )

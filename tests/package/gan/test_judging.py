@@ -35,9 +35,11 @@ def test_parts_and_neighbours_change_nothing(judge):
 def test_a_judge_in_training_mode_and_no_pictures_are_refused(judge):
     with pytest.raises(ValueError, match=r"call judge.eval\(\)"):
         seen(judge.train(), torch.zeros(2, 1, 28, 28))
-    for none in (torch.zeros(0, 1, 28, 28), torch.zeros(28, 28)):
+    for none in (0, 1, 28, 28), (28, 28), (2, 3, 28, 28), (2, 1, 32, 32), (2, 28, 28):
         with pytest.raises(ValueError, match="pictures have the shape"):
-            seen(judge.eval(), none)
+            seen(judge.eval(), torch.zeros(none))
+    with pytest.raises(ValueError, match="uint8: give numbers from -1 to 1"):
+        seen(judge, torch.zeros(2, 1, 28, 28, dtype=torch.uint8))
 
 
 def test_the_examples_in_the_docstrings_run():

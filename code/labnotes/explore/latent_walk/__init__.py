@@ -245,6 +245,8 @@ def _check(generator: Generator, ends: Tensor, directions: Tensor, names: list[s
         raise ValueError(
             f"{len(directions)} directions and {len(names)} names: give 1 to 8, and a name of each"
         )
+    if not (ends.isfinite().all() and directions.isfinite().all()):
+        raise ValueError("an end or a direction is not finite: look for NaN in it")
     for name, weight in generator.state_dict().items():
         if not weight.isfinite().all():
             raise ValueError(f"{name} holds numbers that are not finite: has training failed?")

@@ -170,6 +170,8 @@ def test_what_cannot_be_shown_is_refused():
         ((Generator(5, (6, 4), 3).eval(), ends, ways), "grey pictures"),
         ((net, ends[:1], ways), r"ends have the shape \(1, 5\)"),
         ((net, ends, torch.eye(4)), r"directions have the shape \(4, 4\)"),
+        ((net, ends * torch.nan, ways), "an end or a direction is not finite"),
+        ((net, ends, ways / 0), "an end or a direction is not finite"),
         ((net, ends, ways, ["one"]), "2 directions and 1 names"),
         ((broken, ends, ways), "grow.6.bias holds numbers that are not finite"),
         ((Generator(64, (64, 32)).eval(), torch.randn(2, 64), torch.eye(64)[:1]), "may fetch"),
