@@ -59,6 +59,25 @@ def test_the_loss_is_cross_entropy_for_real_plus_the_mean_distance():
         pix2pix_loss(logits, made, wanted[:1], 1, 1)
 
 
+def test_the_translator_is_its_layers_with_noise_below_and_a_shortcut_across():
+    torch.manual_seed(0)
+    net = Translator(2, 3, width=4).eval()
+    noise, x = torch.randn(2, 8), torch.randn(2, 2, 8, 12)
+
+    def normal(maps):  # running mean 0, variance 1
+        return maps / (1 + 1e-5) ** 0.5
+
+    half = F.leaky_relu(F.conv2d(x, *net.down1[0].parameters(), stride=2, padding=1), 0.2)
+    small = F.conv2d(half, net.down2[0].weight, stride=2, padding=1)
+    small = F.leaky_relu(normal(small), 0.2)
+    small = small + F.linear(noise, net.mix.weight, net.mix.bias).view(2, 8, 1, 1)
+    small = F.relu(normal(F.conv2d(small, net.deep[0].weight, padding=1)))
+    up = F.conv_transpose2d(small, net.up2[0].weight, stride=2, padding=1)
+    both = torch.cat([F.relu(normal(up)), half], 1)
+    expected = F.conv_transpose2d(both, net.up1.weight, net.up1.bias, stride=2, padding=1)
+    torch.testing.assert_close(net(noise, x), expected.tanh())
+
+
 @pytest.mark.parametrize("gan", [0.0, 1.0])
 def test_a_step_moves_the_translator_by_the_gradient_of_the_loss_alone(gan):
     torch.manual_seed(0)
