@@ -48,6 +48,13 @@ def test_pictures_come_as_figures_with_alternative_text(chapter):
             assert cell.metadata.get("mystnb", {}).get("image", {}).get("alt"), cell.source
 
 
+def test_a_cell_that_is_recorded_shows_something(chapter):
+    """A record of it would be refused, after all the minutes that it took."""
+    cells = executed(chapter.docname).cells
+    recorded = [c for c in cells if "record" in c.metadata.get("tags", [])]
+    assert [c.source.splitlines()[0] for c in recorded if not c.outputs] == []
+
+
 def test_stubs_answer_kindly_and_solutions_pass(chapter):
     cells = [c for c in executed(chapter.docname).cells if c.cell_type == "code"]
     stubs = [c for c in cells if "exercise-stub" in c.metadata.get("tags", [])]
