@@ -75,7 +75,6 @@ def _build(assignment: Assignment, course: Course, due: dict) -> float:
         "seconds": assignment.seconds,
         "withheld": list(assignment.withheld),
         "title": assignment.title,
-        "needed": round(solved.seconds, 1),
         "data": data_sets(solved.outputs),
         **due,
     }
@@ -88,7 +87,7 @@ def _build(assignment: Assignment, course: Course, due: dict) -> float:
                 if cell.cell_type == "code":
                     cell.outputs = [nbformat.from_dict(o) for o in solved.outputs[cell.id]]
         write_notebook(course.notebook(kind, name), copy)
-    keep(course, name, limits, expected)
+    keep(course, name, limits, expected, solved.seconds)
     return solved.seconds
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from .course import Course
+from .reference import seconds_of
 from .results import Result
 
 
@@ -12,9 +13,9 @@ class Progress:
     """Counts results; before the first one it goes by how long the solution takes."""
 
     def __init__(self, course: Course, assignment: str, count: int, jobs: int):
-        about = course.master(assignment).metadata.get("assignment", {})
+        needed = seconds_of(course, assignment)
         self.what, self.count, self.jobs = assignment, count, jobs
-        self.seconds = [about["needed"]] if about.get("needed") else []
+        self.seconds = [needed] if needed else []
         self.done, self.started = 0, time.monotonic()
 
     @property

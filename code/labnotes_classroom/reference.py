@@ -15,7 +15,7 @@ from labnotes.files import replacing
 
 from . import jail
 from .compare import is_comparable, value
-from .course import Course, CourseError
+from .course import Course, CourseError, read_saved
 from .source import is_kind, task
 
 
@@ -35,18 +35,25 @@ def values(
         if saved["key"] == _key(course, assignment, limits):
             return saved["values"]
     notebook = course.master(assignment)
-    found = checked(notebook, jail.run(notebook, limits, withheld, jailed))
+    ran = jail.run(notebook, limits, withheld, jailed)
+    found = checked(notebook, ran)
     with contextlib.suppress(OSError):  # a full disk: computed anew the next time
-        keep(course, assignment, limits, found)
+        keep(course, assignment, limits, found, ran.seconds)
     return found
 
 
-def keep(course: Course, assignment: str, limits: jail.Limits, found: dict) -> None:
-    """Remember the values that a run of the solution gave."""
+def keep(course: Course, assignment: str, limits: jail.Limits, found: dict, seconds: float) -> None:
+    """Remember the values that a run of the solution gave, and how long it took."""
     path = _path(course, assignment)
     path.parent.mkdir(exist_ok=True)
     with replacing(path, "w", encoding="utf8") as file:
-        json.dump({"key": _key(course, assignment, limits), "values": found}, file, indent=1)
+        about = {"key": _key(course, assignment, limits), "values": found}
+        json.dump(about | {"seconds": round(seconds, 1)}, file, indent=1)
+
+
+def seconds_of(course: Course, assignment: str) -> float | None:
+    """How long the solution took when it last ran here; None if that is not known."""
+    return read_saved(_path(course, assignment)).get("seconds")
 
 
 def _path(course: Course, assignment: str) -> Path:

@@ -44,7 +44,9 @@ def uses(course, **about) -> None:
 
 
 def test_the_time_left_stands_there_from_the_first_line_on(course, capsys):
-    uses(course, needed=20.0)
+    path = course.root / "reference" / "tiny.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('{"seconds": 20.0}', "utf8")  # as a build leaves it
     for number in range(12):
         light.hand_in(course, f"s{number:02}")
     assert cli.main(["grade", "tiny", "--jobs", "2"]) == 0

@@ -216,7 +216,7 @@ class TestOneLine:
         def full(*_, **__):
             raise OSError(28, "No space left on device", "grades")
 
-        monkeypatch.setattr("labnotes_classroom.gradebook.replacing", full)
+        monkeypatch.setattr("labnotes_classroom.reports.tables.replacing", full)
         assert cli.main(["grades", "tiny", "--course", str(course.root)]) == 2
         assert capsys.readouterr().err == "[Errno 28] No space left on device: 'grades'\n"
 

@@ -97,7 +97,7 @@ def test_doctor_is_content_with_a_bare_machine_and_says_what_is_absent(bare, cap
     state = {line[8:].split()[0]: line.split()[0] for line in lines[:-2]}
     assert state == {
         "python": "ok", "torch": "ok", "torchvision": "ok", "device": "ok", "memory": "ok",
-        "cache": "ok", "LABNOTES_DATA": "ok",
+        "cache": "ok", "LABNOTES_DATA": "ok", "jail": "ok",
         **{name: "ok" if d.bundled else "absent" for name, d in catalog.catalog().items()},
     }  # fmt: skip
     assert "stand-ins" in lines[-2] and lines[-1] == "Everything needed works."
