@@ -287,18 +287,24 @@ def machine() -> dict:
     }
 
 
+def options(about: str) -> argparse.ArgumentParser:
+    """What every benchmark can be told; `about` is its docstring."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results")
+    return parser
+
+
 def main() -> None:
     if sys.argv[1:2] == ["--one"]:
         name, side, work, seed, folder = sys.argv[2:]
         found = one_run(name, side, Work(**json.loads(work)), int(seed), Path(folder))
         print(json.dumps(found))
         return
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--networks", nargs="*", choices=MAIN, default=list(MAIN))
     parser.add_argument("--sides", nargs="*", choices=SIDES, default=list(SIDES))
     parser.add_argument("--all", action="store_true", help="one epoch of each small network too")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

@@ -21,14 +21,13 @@ The sides take turns in one process, on one thread; the medians of CPU time are 
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Callable
 from functools import partial
 
 import torch
 import torch._dynamo  # noqa: F401  optimizers import it when first made
-from against_d2l import Clock, in_turns, quiet_d2l, write
+from against_d2l import Clock, in_turns, options, quiet_d2l, write
 from seq2seq_against_d2l import BATCH, Data, Model, equal_lengths
 from torch import nn
 
@@ -241,10 +240,7 @@ def loss_of(model, batches) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results")
-    chosen = parser.parse_args()
+    chosen = options(__doc__).parse_args()
     torch.set_num_threads(1)
     tasks = {
         f"encoder, {length} tokens, dropout {dropout}": (encoder, length, dropout)

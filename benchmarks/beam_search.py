@@ -13,10 +13,8 @@ state that the decoder's `step` gives back.
 
 from __future__ import annotations
 
-import argparse
-
 import torch
-from against_d2l import Clock, in_turns, write
+from against_d2l import Clock, in_turns, options, write
 
 from labnotes.sequence import Seq2Seq, batched_beam_search, beam_search
 
@@ -61,10 +59,7 @@ def sides() -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results")
-    chosen = parser.parse_args()
+    chosen = options(__doc__).parse_args()
     torch.set_num_threads(1)
     run_side = sides()
     given = {side: run() for side, run in run_side.items()}  # outside the clock, warms up as well

@@ -18,14 +18,13 @@ The sides take turns in one process, on one thread; the medians of CPU time are 
 
 from __future__ import annotations
 
-import argparse
 import math
 from functools import partial
 
 import torch
 import torch._dynamo  # noqa: F401  optimizers import it when first made
 import torch.nn.functional as F
-from against_d2l import Clock, in_turns, quiet_d2l, write
+from against_d2l import Clock, in_turns, options, quiet_d2l, write
 from torch import nn
 
 from labnotes.bert import BertConfig, BertForPretraining, Pairs
@@ -120,10 +119,7 @@ def by_ours(batches: list[tuple], seed: int, fused: bool) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results")
-    chosen = parser.parse_args()
+    chosen = options(__doc__).parse_args()
     torch.set_num_threads(1)
     pairs, truth = made()
     sides = {

@@ -18,13 +18,12 @@ and anchors.
 
 from __future__ import annotations
 
-import argparse
 import copy
 from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from against_d2l import Clock, in_turns, quiet_d2l, write
+from against_d2l import Clock, in_turns, options, quiet_d2l, write
 from torch import nn
 
 from labnotes.detection import TinySSD, anchor_targets, anchors, detections, nms
@@ -259,10 +258,8 @@ def show(result: dict) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--tasks", nargs="*", choices=TASKS, default=list(TASKS))
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     results = [compare(name, chosen.repeats) for name in chosen.tasks]

@@ -10,7 +10,6 @@ clock this takes. The metric of both is computed by the same code, outside the c
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
 import os
@@ -29,6 +28,7 @@ from against_d2l import (
     classifier,
     in_a_process,
     in_turns,
+    options,
     quiet_d2l,
     trained_by_d2l,
     unpacked_data,
@@ -250,11 +250,9 @@ def main() -> None:
         name, side, seed, epochs, folder = sys.argv[2:]
         print(json.dumps(one_run(name, side, int(seed), int(epochs), Path(folder))))
         return
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--tasks", nargs="*", choices=tasks(1), default=list(tasks(1)))
-    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="of the tasks with images")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results")
     chosen = parser.parse_args()
     results = []
     with tempfile.TemporaryDirectory() as scratch:

@@ -17,13 +17,12 @@ compared, and whether both generators end up with the same outputs.
 
 from __future__ import annotations
 
-import argparse
 import copy
 from functools import partial
 
 import torch
 import torch._dynamo  # noqa: F401  optimizers import it when first made
-from against_d2l import Clock, in_turns, quiet_d2l, write
+from against_d2l import Clock, in_turns, options, quiet_d2l, write
 from torch import nn
 
 from labnotes.gan.steps import discriminator_step, generator_step
@@ -123,10 +122,7 @@ def run(sides: dict, side: str, seed: int) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results")
-    chosen = parser.parse_args()
+    chosen = options(__doc__).parse_args()
     torch.set_num_threads(1)
     tasks = {
         "plane, 500 steps of 8 points": partial(

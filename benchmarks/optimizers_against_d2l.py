@@ -16,7 +16,6 @@ both, outside the clock.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -29,7 +28,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from against_d2l import Clock, in_a_process, in_turns, quiet_d2l, write
+from against_d2l import Clock, in_a_process, in_turns, options, quiet_d2l, write
 from torch import nn
 
 SIDES = ("d2l", "ours")
@@ -149,10 +148,7 @@ def main() -> None:
         side, seed, folder = sys.argv[2:]
         print(json.dumps(one_run(side, int(seed), Path(folder))))
         return
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results")
-    chosen = parser.parse_args()
+    chosen = options(__doc__).parse_args()
     from labnotes.data import catalog
 
     with tempfile.TemporaryDirectory() as scratch:

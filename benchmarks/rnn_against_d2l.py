@@ -9,7 +9,6 @@ switched off, which helps d2l.
     python benchmarks/rnn_against_d2l.py --repeats 5 --save
 """
 
-import argparse
 import json
 import re
 import sys
@@ -17,7 +16,7 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
-from against_d2l import Clock, in_a_process, in_turns, quiet_d2l, write
+from against_d2l import Clock, in_a_process, in_turns, options, quiet_d2l, write
 from torch import nn
 
 from labnotes.data import time_machine
@@ -70,10 +69,7 @@ def main() -> None:
         novel = time_machine()
         print(json.dumps({"d2l": by_d2l, "ours": by_ours}[sys.argv[2]](novel.train + novel.test)))
         return
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results")
-    chosen = parser.parse_args()
+    chosen = options(__doc__).parse_args()
     result = in_turns(
         "GRU", ("d2l", "ours"), chosen.repeats, lambda side, _: in_a_process(__file__, side)
     )

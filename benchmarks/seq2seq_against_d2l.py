@@ -4,13 +4,12 @@ Network, recipe and pairs are those of chapter 10.7 of "Dive into Deep Learning"
 metric is the loss per token on the training pairs, outside the clock. See against_d2l.py.
 """
 
-import argparse
 import json
 import sys
 import zipfile
 
 import torch
-from against_d2l import Clock, in_a_process, in_turns, quiet_d2l, write
+from against_d2l import Clock, in_a_process, in_turns, options, quiet_d2l, write
 from torch import nn
 
 from labnotes.data import catalog
@@ -88,9 +87,7 @@ def one_run(side: str, seed: int) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results")
+    parser = options(__doc__)
     chosen, task = parser.parse_args(), f"seq2seq, {EPOCHS} epochs of {PAIRS} pairs"
     found = in_turns(task, SIDES, chosen.repeats, lambda *run: in_a_process(__file__, *run))
     print(task, found["medians"])

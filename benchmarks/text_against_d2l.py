@@ -10,13 +10,12 @@ each; the medians are compared.
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
 
 import torch
-from against_d2l import Clock, in_a_process, in_turns, quiet_d2l, write
+from against_d2l import Clock, in_a_process, in_turns, options, quiet_d2l, write
 
 from labnotes.data import time_machine
 from labnotes.text import Vocabulary, random_windows
@@ -74,10 +73,7 @@ def main() -> None:
         novel = time_machine()
         print(json.dumps({"d2l": d2ls, "ours": ours}[sys.argv[2]](novel.train + novel.test)))
         return
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results")
-    chosen = parser.parse_args()
+    chosen = options(__doc__).parse_args()
     result = in_turns(
         "windows", ("d2l", "ours"), chosen.repeats, lambda side, _: in_a_process(__file__, side)
     )
