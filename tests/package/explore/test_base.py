@@ -1,12 +1,19 @@
 """What holds for every explorer there is."""
 
+import base64
 import importlib
+import io
 import pkgutil
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
+from torch import nn
 
 from labnotes import explore
 from labnotes.explore.base import SHARED, Explorer
+from labnotes.explore.carried import check_bytes, check_numbers, data_uri
 
 NAMES = [module.name for module in pkgutil.iter_modules(explore.__path__) if module.ispkg]
 
@@ -78,3 +85,38 @@ def test_numbers_come_with_the_state_or_once_from_a_script_beside_the_page():
         None,
     )
     assert found == ["packed", "of ../a.js", "of ../a.js", 1, "../gone.js does not come"]
+
+
+# --- what they carry ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 7), (5, 7)])
+def test_a_picture_comes_back_from_its_address(shape):
+    picture = torch.randint(256, shape, dtype=torch.uint8)
+    kind, _, text = data_uri(picture, optimize=True).partition(",")
+    assert kind == "data:image/png;base64"
+    back = np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
+    expected = picture.permute(1, 2, 0) if picture.ndim == 3 else picture
+    assert np.array_equal(back, expected.numpy())
+
+
+def test_another_format_says_so_in_the_address():
+    text = data_uri(torch.zeros(3, 8, 8, dtype=torch.uint8), format="JPEG", quality=85)
+    assert text.startswith("data:image/jpeg;base64,")
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_a_number_that_is_none_is_named_running_statistics_too(wrong):
+    net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    check_numbers(net)
+    net[1].running_var[0] = wrong
+    with pytest.raises(ValueError, match=r"1\.running_var holds numbers that are not finite"):
+        check_numbers(net)
+
+
+def test_what_is_too_large_to_fetch_is_refused():
+    check_bytes("network", bytes(10), 10, "a smaller one")
+    with pytest.raises(
+        ValueError, match="the network takes 11 bytes, and a page may fetch 10: give"
+    ):
+        check_bytes("network", bytes(11), 10, "a smaller one")

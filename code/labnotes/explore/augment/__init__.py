@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from html import escape
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from labnotes.data.augment.color import (
     adjust_saturation,
 )
 from labnotes.explore.base import Explorer, with_shared
+from labnotes.explore.carried import data_uri
 from labnotes.plot import INK, VERMILION
 
 HERE = Path(__file__).parent
@@ -78,7 +77,7 @@ class AugmentExplorer(Explorer):
         _check(photo, flip, settings)
         self._pixels = photo
         super().__init__(
-            photo=_data_uri(photo, "PNG"),
+            photo=data_uri(photo, optimize=True),
             height=photo.shape[1],
             width=photo.shape[2],
             flip=flip,
@@ -121,10 +120,10 @@ class AugmentExplorer(Explorer):
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * width + gap} {height + 24}" '
             f'width="{2 * width + gap}" height="{height + 24}" role="img" font-family="sans-serif" '
             f'font-size="13"><title>{escape(self.describe())}</title>'
-            f'<image href="{_data_uri(self._pixels, "JPEG")}" width="{width}" height="{height}"/>'
+            f'<image href="{data_uri(self._pixels, format="JPEG", optimize=True)}" width="{width}" height="{height}"/>'
             f'<rect x="{left:g}" y="{top:g}" width="{wide:g}" height="{tall:g}" fill="none" '
             f'stroke="{VERMILION}" stroke-width="3"/>'
-            f'<image href="{_data_uri(after, "JPEG")}" x="{width + gap}" width="{width}" '
+            f'<image href="{data_uri(after, format="JPEG", optimize=True)}" x="{width + gap}" width="{width}" '
             f'height="{height}"/><g fill="{INK}"><text y="{height + 17}">the photo, and the piece'
             f'</text><text x="{width + gap}" y="{height + 17}">after all changes</text></g></svg>'
         )
@@ -132,16 +131,6 @@ class AugmentExplorer(Explorer):
 
 def _round(number: float) -> int:
     return int(number + 0.5)  # halves upwards, as JavaScript does
-
-
-def _data_uri(picture: torch.Tensor, kind: str) -> str:
-    from PIL import Image
-
-    file = io.BytesIO()
-    pixels = picture.permute(1, 2, 0).contiguous().numpy()  # (height, width, 3)
-    Image.fromarray(pixels).save(file, kind, optimize=True)
-    text = base64.b64encode(file.getvalue()).decode("ascii")
-    return f"data:image/{kind.lower()};base64,{text}"
 
 
 def _check(photo: torch.Tensor, flip: str, settings: dict[str, int]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from torch import nn
 
 from labnotes.convnets.receptive_field import ReceptiveField, receptive_field_of
 from labnotes.explore.base import Explorer, with_shared
+from labnotes.explore.carried import data_uri
 from labnotes.plot import INK, VERMILION
 
 HERE = Path(__file__).parent
@@ -159,7 +159,7 @@ class FeatureMapExplorer(Explorer):
         row = peak // columns if row is None else _in_range("row", row, rows)
         column = peak % columns if column is None else _in_range("column", column, columns)
         super().__init__(
-            photo=_data_uri(photo, format="JPEG", quality=85),
+            photo=data_uri(photo, format="JPEG", quality=85),
             height=photo.shape[1],
             width=photo.shape[2],
             layers=[_packed(one, scale) for one in layers],
@@ -219,7 +219,7 @@ class FeatureMapExplorer(Explorer):
         low, high = one["low"][self.channel], one["high"][self.channel]
         part = (values - low) / ((high - low) or 1)
         colours = np.array(LOW) + part[..., None] * (np.array(HIGH) - np.array(LOW))
-        picture = _data_uri(torch.from_numpy(colours.round().astype(np.uint8)).permute(2, 0, 1))
+        picture = data_uri(torch.from_numpy(colours.round().astype(np.uint8)).permute(2, 0, 1))
         edge = (one["start"] + (one["size"] - one["jump"]) / 2) * zoom  # of unit 0's cell
         cell = one["jump"] * zoom
         left, top, right, bottom = self.seen
@@ -283,17 +283,6 @@ def _packed(maps: Maps, scale: int) -> dict:
 
 def _short(number: float) -> float:
     return float(f"{number:.6g}")
-
-
-def _data_uri(picture: torch.Tensor, **how) -> str:
-    from PIL import Image
-
-    how = how or {"format": "PNG"}
-    pixels = picture.permute(1, 2, 0).contiguous().cpu().numpy()  # (height, width, 3)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, **how)
-    text = base64.b64encode(file.getvalue()).decode("ascii")
-    return f"data:image/{how['format'].lower()};base64,{text}"
 
 
 def _in_range(name: str, number: int, count: int) -> int:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from labnotes.attention import masks
 from labnotes.explore.base import Explorer, with_shared
+from labnotes.explore.carried import check_bytes, check_numbers
 from labnotes.plot import BLUE, GREY, ORANGE
 from labnotes.sequence.translation import END, PAD, UNKNOWN, Language
 from labnotes.text.byte_pairs import END as WORD_END
@@ -106,7 +107,7 @@ class HeadsExplorer(Explorer):
     ):
         _check_encoder(encoder, language)
         packed = pack(encoder, language)
-        _check_size(packed)
+        check_bytes("encoder", packed, MOST_BYTES, "a smaller one, or fewer word pieces")
         net = rounded(encoder)
         found = [look(net, language, sentence) for sentence in sentences]
         _check_word(found, word)
@@ -346,17 +347,7 @@ def _check_encoder(encoder: Encoder, language: Language) -> None:
             raise ValueError(
                 "the explorer computes pre-norm blocks with ReLU: give an encoder with norm_first"
             )
-    for name, weight in encoder.named_parameters():
-        if not weight.isfinite().all():
-            raise ValueError(f"{name} holds numbers that are not finite: has training failed?")
-
-
-def _check_size(packed: bytes) -> None:
-    if len(packed) > MOST_BYTES:
-        raise ValueError(
-            f"the encoder takes {len(packed):,} bytes, and a page may fetch {MOST_BYTES:,}: give a "
-            "smaller one, or fewer word pieces"
-        )
+    check_numbers(encoder)
 
 
 def _check_word(found: list[Looks], word: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import copy
-import io
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -15,6 +14,7 @@ import traitlets
 from torch import Tensor, nn
 
 from labnotes.explore.base import Explorer, with_shared
+from labnotes.explore.carried import check_bytes, check_numbers, data_uri
 from labnotes.gan.dcgan import Generator
 from labnotes.plot import BLUE, GREY
 
@@ -72,7 +72,7 @@ class LatentWalkExplorer(Explorer):
         _check(generator, ends, directions, names)
         net = rounded(generator)
         packed = pack(net)
-        _check_size(packed)
+        check_bytes("generator", packed, MOST_BYTES, "a smaller one")
         with torch.no_grad():
             drawn = net(walk(*ends.detach().cpu().float(), FRAMES))  # (10, 1, 28, 28)
         super().__init__(
@@ -101,7 +101,7 @@ class LatentWalkExplorer(Explorer):
             x = left + (side + gap) * (i % 5)
             y = 36 + (side + gap) * (i // 5)
             parts.append(
-                f'<image href="{_png(frame)}" x="{x}" y="{y}" width="{side}" height="{side}" '
+                f'<image href="{data_uri(frame, optimize=True)}" x="{x}" y="{y}" width="{side}" height="{side}" '
                 'style="image-rendering:pixelated"/>'
             )
         parts.append(
@@ -224,14 +224,6 @@ def _short(vectors: Tensor) -> list[list[float]]:
     return [[round(v, 5) for v in vector] for vector in vectors.detach().cpu().tolist()]
 
 
-def _png(picture: Tensor) -> str:
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(picture.contiguous().numpy()).save(file, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
-
-
 def _check(generator: Generator, ends: Tensor, directions: Tensor, names: list[str]) -> None:
     if generator.grow[6].out_channels != 1:
         raise ValueError("the explorer draws grey pictures: give a generator of one channel")
@@ -247,17 +239,7 @@ def _check(generator: Generator, ends: Tensor, directions: Tensor, names: list[s
         )
     if not (ends.isfinite().all() and directions.isfinite().all()):
         raise ValueError("an end or a direction is not finite: look for NaN in it")
-    for name, weight in generator.state_dict().items():
-        if not weight.isfinite().all():
-            raise ValueError(f"{name} holds numbers that are not finite: has training failed?")
-
-
-def _check_size(packed: bytes) -> None:
-    if len(packed) > MOST_BYTES:
-        raise ValueError(
-            f"the generator takes {len(packed):,} bytes, and a page may fetch {MOST_BYTES:,}: "
-            "give a smaller one"
-        )
+    check_numbers(generator)
 
 
 def _check_walk(start: Tensor, end: Tensor, count: int) -> None:

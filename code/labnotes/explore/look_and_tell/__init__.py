@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -15,6 +13,7 @@ from torch import Tensor
 
 from labnotes.captioning import Captioner
 from labnotes.explore.base import Explorer, with_shared
+from labnotes.explore.carried import data_uri
 from labnotes.plot import GREY, ORANGE
 
 HERE = Path(__file__).parent
@@ -67,7 +66,7 @@ def read_picture(
         best = model.caption(inputs, begin, end, width, length)[0][0].tokens
         tokens = torch.tensor([[begin, *best]], device=inputs.device)
         captions[str(width)] = _caption(model, inputs, tokens, boxes, masks, names, end)
-    return {"image": _data_uri(image), "side": image.shape[-1], "captions": captions}
+    return {"image": data_uri(image), "side": image.shape[-1], "captions": captions}
 
 
 def _caption(model, inputs, tokens, boxes, masks, names, end: int) -> dict:
@@ -204,11 +203,3 @@ class LookAndTellExplorer(Explorer):
 
 def _per_cent(part: float | Tensor) -> int:
     return int(100 * float(part) + 0.5)
-
-
-def _data_uri(image: Tensor) -> str:
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(image.permute(1, 2, 0).contiguous().cpu().numpy()).save(file, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")

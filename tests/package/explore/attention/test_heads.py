@@ -319,7 +319,7 @@ def test_8_bits_move_little_of_the_recorded_translators_weights_and_javascript_g
             assert torch.allclose(found, less, atol=1e-5)
 
 
-def test_what_cannot_be_shown_is_refused():
+def test_what_cannot_be_shown_is_refused(monkeypatch):
     net, other = made(), Language(["Another text."], 3)
     post_norm, broken = made(), made()
     post_norm.layers[1].norm_first = False
@@ -338,8 +338,12 @@ def test_what_cannot_be_shown_is_refused():
     with pytest.raises(
         ValueError, match="the encoder takes .* bytes, and a page may fetch 450,000"
     ):
-        module._check_size(pack(made(2, [0] * 4000, 128, 4, 256), large))
+        packed = pack(made(2, [0] * 4000, 128, 4, 256), large)
+        module.check_bytes("encoder", packed, module.MOST_BYTES, "a smaller one")
     with pytest.raises(ValueError, match="padding is 'left': give one of none, hidden, seen"):
         look(net, LANGUAGE, "Tom.", padding="left")
     with pytest.raises(traitlets.TraitError):
         HeadsExplorer(net, LANGUAGE, ["Tom."]).padding = "left"
+    monkeypatch.setattr(module, "MOST_BYTES", 1000)
+    with pytest.raises(ValueError, match="a page may fetch 1,000: give a smaller one, or fewer"):
+        HeadsExplorer(net, LANGUAGE, ["Tom."])
