@@ -15,8 +15,8 @@ from labnotes.bert.model import Bert
 from labnotes.checks import check_positive
 
 
-class SequenceClassifier(nn.Module):
-    """A label for the whole input: one linear layer on the pooled vector of ``[CLS]``.
+class Classifier(nn.Module):
+    """What the two classifiers have in common: an encoder, dropout, one linear layer.
 
     Parameters
     ----------
@@ -26,6 +26,19 @@ class SequenceClassifier(nn.Module):
         Outputs; one for a number, such as a similarity.
     dropout
         Probability, on what goes into the head.
+    """
+
+    def __init__(self, encoder: Bert, num_classes: int, dropout: float = 0.1):
+        super().__init__()
+        check_positive(num_classes=num_classes)
+        self.encoder, self.dropout = encoder, nn.Dropout(dropout)
+        self.head = new_layer(encoder.config.hidden_size, num_classes)
+
+
+class SequenceClassifier(Classifier):
+    """A label for the whole input: one linear layer on the pooled vector of ``[CLS]``.
+
+    Parameters are those of :class:`Classifier`.
 
     References
     ----------
@@ -40,12 +53,6 @@ class SequenceClassifier(nn.Module):
     torch.Size([4, 3])
     """
 
-    def __init__(self, encoder: Bert, num_classes: int, dropout: float = 0.1):
-        super().__init__()
-        check_positive(num_classes=num_classes)
-        self.encoder, self.dropout = encoder, nn.Dropout(dropout)
-        self.head = new_layer(encoder.config.hidden_size, num_classes)
-
     def forward(
         self,
         input_ids: Tensor,
@@ -57,21 +64,15 @@ class SequenceClassifier(nn.Module):
         return self.head(self.dropout(whole))  # (batch, num_classes)
 
 
-class TokenClassifier(nn.Module):
+class TokenClassifier(Classifier):
     """A label for each token: the same linear layer on the vector of each.
 
-    Parameters are those of :class:`SequenceClassifier`.
+    Parameters are those of :class:`Classifier`.
 
     References
     ----------
     Devlin et al. (2019), section 5.3.
     """
-
-    def __init__(self, encoder: Bert, num_classes: int, dropout: float = 0.1):
-        super().__init__()
-        check_positive(num_classes=num_classes)
-        self.encoder, self.dropout = encoder, nn.Dropout(dropout)
-        self.head = new_layer(encoder.config.hidden_size, num_classes)
 
     def forward(
         self,
