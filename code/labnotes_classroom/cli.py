@@ -293,12 +293,10 @@ def _statistics(chosen, course) -> int:
 
 
 def _results(chosen, course) -> dict:
-    from .results import read_result
+    from .results import read_results
 
     course.master(chosen.assignment)
-    students = course.students(chosen.assignment)
-    found = {s: read_result(course, chosen.assignment, s) for s in students}
-    return {student: result for student, result in found.items() if result}
+    return read_results(course, chosen.assignment)
 
 
 def _export(chosen, course) -> int:

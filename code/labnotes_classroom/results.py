@@ -39,6 +39,12 @@ def read_result(course: Course, assignment: str, student: str) -> Result | None:
         return None
 
 
+def read_results(course: Course, assignment: str) -> dict[str, Result]:
+    """By student, what is known of all that is handed in."""
+    found = {s: read_result(course, assignment, s) for s in course.students(assignment)}
+    return {student: result for student, result in found.items() if result}
+
+
 def write_result(course: Course, assignment: str, result: Result) -> None:
     path = _path(course, assignment, result.student)
     path.parent.mkdir(parents=True, exist_ok=True)

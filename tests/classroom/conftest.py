@@ -2,6 +2,7 @@ import os
 import shutil
 from pathlib import Path
 
+import light
 import nbformat
 import pytest
 
@@ -52,6 +53,17 @@ def built(tmp_path_factory, jailed) -> Path:
 def course(built, tmp_path) -> Course:
     """A copy of it, to hand in to."""
     return Course(Path(shutil.copytree(built, tmp_path / "course")))
+
+
+@pytest.fixture(scope="session")
+def light_root(tmp_path_factory) -> Path:
+    """The same course without a jail: nothing of it has run. For tests of what comes after grading."""
+    return light.make(tmp_path_factory.mktemp("light") / "course").root
+
+
+@pytest.fixture
+def light_course(light_root, tmp_path) -> Course:
+    return Course(Path(shutil.copytree(light_root, tmp_path / "course")))
 
 
 MEAN = "def mean(values):\n    return sum(values) / len(values)"

@@ -1,7 +1,5 @@
 """What the commands of the classroom say, without running a notebook."""
 
-import shutil
-
 import light
 import pytest
 
@@ -12,15 +10,10 @@ from labnotes_classroom.results import FAILED, GRADED, Result, read_result, writ
 from labnotes_classroom.standin import data_sets, missing_data
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return light.make(tmp_path_factory.mktemp("light") / "course").root
-
-
 @pytest.fixture
-def course(made, tmp_path, monkeypatch) -> Course:
+def course(light_course, monkeypatch) -> Course:
     """With a grader that gives each submission its points at once, and notes how it was called."""
-    course = Course(shutil.copytree(made, tmp_path / "course"))
+    course = light_course
 
     def graded(course, assignment, *, students, jobs, jailed, force, say):
         wanted = course.students(assignment) if students is None else students

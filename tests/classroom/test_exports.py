@@ -17,14 +17,9 @@ from labnotes_classroom.intake.collect import collect
 from labnotes_classroom.reports.tables import quoted, write_table
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return light.make(tmp_path_factory.mktemp("light") / "course").root
-
-
 @pytest.fixture
-def course(made, tmp_path) -> Course:
-    return Course(shutil.copytree(made, tmp_path / "course"))
+def course(light_course) -> Course:
+    return light_course
 
 
 def command(course, *words: str) -> int:

@@ -1,6 +1,5 @@
 """What is shown to a teacher after grading: the list, and answers that are alike."""
 
-import shutil
 from types import SimpleNamespace
 
 import light
@@ -17,14 +16,9 @@ from labnotes_classroom.results import FAILED, Result, read_result, write_result
 WHY = "When a few values are far from all the others, as in 1, 1, 1, 97."
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return light.make(tmp_path_factory.mktemp("light") / "course").root
-
-
 @pytest.fixture
-def course(made, tmp_path) -> Course:
-    return Course(shutil.copytree(made, tmp_path / "course"))
+def course(light_course) -> Course:
+    return light_course
 
 
 def graded(course, student, **more):

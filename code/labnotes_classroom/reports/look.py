@@ -8,7 +8,7 @@ from ..course import Course, record_name
 from ..gradebook import grade_rows
 from ..intake.roster import FILE, read_roster
 from ..restore import submission_key
-from ..results import FAILED, Result, read_result
+from ..results import FAILED, Result, read_results
 from .similarity import alike, answers, released
 
 MOST_PAIRS = 20  # of answers that are alike
@@ -27,14 +27,12 @@ def look(course: Course, assignment: str) -> list[Hint]:
     answer, an interrupted cell), who is late, whose answers are alike, and who handed in nothing.
     """
     roster, students = read_roster(course), course.students(assignment)
-    results = {student: read_result(course, assignment, student) for student in students}
-    hints = []
-    for student, result in results.items():
+    graded, hints = read_results(course, assignment), []
+    for student in students:
         try:
-            hints += _of_one(course, assignment, student, result)
+            hints += _of_one(course, assignment, student, graded.get(student))
         except Exception as error:  # one submission must not stop the others
             hints.append(Hint(student, f"could not be looked at, {type(error).__name__}: {error}"))
-    graded = {student: result for student, result in results.items() if result}
     for row in grade_rows(course, assignment, graded):
         if row.get("seconds late"):
             hints.append(Hint(row["student"], f"{row['seconds late'] / 3600:.1f} hours late"))
@@ -47,13 +45,13 @@ def look(course: Course, assignment: str) -> list[Hint]:
         hints.append(Hint("others", f"{more} pairs more are alike: `labnotes-classroom similar`"))
     if roster:
         hints += [Hint(s, f"is not in {FILE}") for s in students if s not in roster.students]
-    return hints + [Hint(s, "handed in nothing") for s in roster.students if s not in results]
+    return hints + [Hint(s, "handed in nothing") for s in roster.students if s not in students]
 
 
 def again(course: Course, assignment: str) -> list[str]:
     """Who failed, or had a cell that took too long: a machine with too much to do can be why."""
-    found = {s: read_result(course, assignment, s) for s in course.students(assignment)}
-    return [s for s, result in found.items() if result and (_failed(result) or _slow(result))]
+    found = read_results(course, assignment)
+    return [s for s, result in found.items() if _failed(result) or _slow(result)]
 
 
 def _of_one(course: Course, assignment: str, student: str, result: Result | None) -> list[Hint]:
