@@ -60,9 +60,12 @@ def add_lora(model: nn.Module, names: tuple[str, ...], rank: int = 8) -> nn.Modu
     ValueError
         If no matrix has such a name, or `rank` does not fit one.
     """
+    matrices = _matrices(model, names)
+    for _, matrix in matrices:
+        _check_rank(*matrix.shape, rank)  # before anything is changed
     model.requires_grad_(False)
     added = nn.ModuleList()
-    for full, matrix in _matrices(model, names):
+    for full, matrix in matrices:
         owner, _, name = full.rpartition(".")
         low = LowRank(*matrix.shape, rank=rank).to(matrix.device)
         parametrize.register_parametrization(model.get_submodule(owner), name, low)
