@@ -6,7 +6,9 @@ import os
 import re
 
 import pytest
-from built_book import executed, run_times
+from built_book import ROOT, executed, run_times
+
+from labnotes_site.record import stored
 
 #: The most processor time that a chapter may take, in seconds; slower machines may set their own.
 LIMIT = float(os.environ.get("LABNOTES_TIME_LIMIT", "60"))
@@ -49,7 +51,14 @@ def test_pictures_come_as_figures_with_alternative_text(chapter):
 
 
 def test_a_cell_that_is_recorded_shows_something(chapter):
-    """A record of it would be refused, after all the minutes that it took."""
+    """A record of it would be refused, after all the minutes that it took.
+
+    Some cells tell of their progress only at the record's size: there the record is what counts.
+    """
+    record = stored.load(ROOT, chapter.docname.removeprefix("chapters/"))
+    if record is not None and not stored.is_stale(record, chapter, ROOT / "code"):
+        assert all(cell["outputs"] for cell in record.cells)
+        return
     cells = executed(chapter.docname).cells
     recorded = [c for c in cells if "record" in c.metadata.get("tags", [])]
     assert [c.source.splitlines()[0] for c in recorded if not c.outputs] == []
