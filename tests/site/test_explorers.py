@@ -119,6 +119,13 @@ def test_an_explorer_fits_a_phone_s_screen_and_shows_its_result_above_its_contro
         assert place["shows"] <= place["takes"]
 
 
+@pytest.mark.holding("ln-explorer")
+def test_an_explorer_finds_its_room_ready(path, screen, look):
+    """Whatever it takes more, the text below is pushed down, if the reader is there already."""
+    for place in look(path, *screen)["explorers"]:
+        assert place["height"] <= place["room"] + 4
+
+
 @pytest.mark.parametrize("width", [320, 390, 1280])
 @pytest.mark.holding("ln-explorer-normalization-axes")
 def test_numbers_stay_in_their_cells_however_a_sample_is_scaled(path, width, touch):

@@ -100,6 +100,7 @@ FACTS = {
             .filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
             .map((e) => e.outerHTML.slice(0, 120)),
         height: place.getBoundingClientRect().height,
+        room: parseFloat(getComputedStyle(place).minHeight),
         shows: Math.max(...[...place.querySelectorAll("output, .ln-explorer-live > svg, canvas")]
             .map((e) => e.getBoundingClientRect().bottom)),
         takes: Math.min(...[...place.querySelectorAll("input, select, textarea")]
