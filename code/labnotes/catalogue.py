@@ -92,6 +92,90 @@ def _builders() -> Iterator[Row]:
                 yield f"{part.__name__.removeprefix('labnotes.')}.{name}", function, image, where
 
 
+@dataclass(frozen=True)
+class Structured:
+    """A network whose answer is no single vector.
+
+    Attributes
+    ----------
+    name
+        The class: ``"transformer.Transformer"``.
+    answer
+        What it gives: ``"boxes"``, ``"a text"``.
+    parameters
+        In the size that is named.
+    size
+        Which size that is.
+    chapter
+        Where it is explained.
+    """
+
+    name: str
+    answer: str
+    parameters: int
+    size: str
+    chapter: str
+
+
+def structured() -> list[Structured]:
+    """The networks that answer with boxes, maps, pictures or texts, in the order of the book.
+
+    Their sizes depend on a vocabulary or on classes, so they are chosen here: the paper's where the
+    network is a paper's, else those of the chapter. What one example costs depends on how long a
+    text is and how many boxes are found; only parameters are counted.
+
+    Examples
+    --------
+    >>> next(net.parameters for net in structured() if net.name == "bert.Bert")
+    109482240
+    """
+    found = []
+    for build, answer, size, chapter in _structured():
+        with torch.device("meta"):
+            net = build()
+        part = type(net).__module__.split(".")[1]
+        count = sum(p.numel() for p in net.parameters())
+        found.append(Structured(f"{part}.{type(net).__name__}", answer, count, size, chapter))
+    return found
+
+
+def _structured() -> Iterator[tuple[Callable[[], nn.Module], str, str, str]]:
+    from labnotes import bert, captioning, detection, gan, segmentation, sequence, transformer
+
+    def captioner():
+        decoder = captioning.CaptionDecoder(30, 96, 64, 128)
+        return captioning.Captioner(captioning.GridEncoder(96, side=8), decoder)
+
+    def fcn():
+        head = segmentation.FCNHead(num_classes=2)
+        return segmentation.FCN(segmentation.mobilenet_stages(_mobilenet_v2()), head)
+
+    base, letters = bert.BertConfig(), "abcdefghijklmnopqrstuvwxyz "
+    yield lambda: detection.TinySSD(4), "boxes", "4 classes", "detection/ssd"
+    yield lambda: detection.TinyYOLO(4), "boxes", "4 classes", "detection/yolo"
+    yield lambda: detection.TinyFasterRCNN(4), "boxes, masks", "4 classes", "detection/rcnn"
+    yield fcn, "a map of classes", "MobileNetV2, 2 classes", "segmentation/fcn"
+    yield lambda: sequence.CharLSTM(letters), "the next letter", "27 letters", "sequences/gated"
+    yield lambda: sequence.Tagger(5000, 13), "a tag a word", "5,000 words, 13 tags", "sequences/deep-bidirectional"  # fmt: skip
+    yield lambda: sequence.Seq2Seq(3000, 3000), "a text", "3,000 tokens each", "sequences/encoder-decoder"  # fmt: skip
+    yield lambda: sequence.AttentionSeq2Seq(3000, 3000), "a text", "3,000 tokens each", "attention/bahdanau"  # fmt: skip
+    yield lambda: transformer.Transformer(37_000), "a text", "the paper's base", "attention/transformer"  # fmt: skip
+    yield lambda: bert.Bert(base), "a vector a piece", "the paper's base", "pretraining/bert"
+    yield lambda: bert.BertForPretraining(base), "hidden pieces", "the paper's base", "pretraining/bert"  # fmt: skip
+    yield captioner, "a text", "30 words", "captioning/show-attend-tell"
+    yield gan.Generator, "a picture", "28x28", "gan/images"
+    yield lambda: gan.ConditionalGenerator(32, 10), "a picture", "28x28, 10 classes", "gan/conditional"  # fmt: skip
+    yield gan.Translator, "a picture", "one channel", "gan/conditional"
+    yield gan.PatchGAN, "a map of logits", "two channels", "gan/conditional"
+    yield lambda: gan.SequenceGenerator(6, 5), "a sequence", "5 of 6 symbols", "gan/conditional"
+
+
+def _mobilenet_v2() -> nn.Module:
+    from torchvision.models import mobilenet_v2
+
+    return mobilenet_v2()
+
+
 def _side(options) -> int:
     """Pixels along a side: as the builder says, else ImageNet's 224 or Fashion-MNIST's 28."""
     if "image_size" in options:
