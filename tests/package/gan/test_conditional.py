@@ -76,16 +76,24 @@ def test_the_step_learns_from_the_loss_and_leaves_the_generator_alone(game):
     assert all(torch.equal(before[n], p) for n, p in g.named_parameters())
 
 
+def _as_learned(norm, x):
+    """Batch normalization with running statistics, written out."""
+    mean, variance, scale, shift = (
+        numbers[:, None, None]
+        for numbers in (norm.running_mean, norm.running_var, norm.weight, norm.bias)
+    )
+    return (x - mean) / (variance + norm.eps).sqrt() * scale + shift
+
+
 def test_the_generator_draws_noise_and_condition_together(game):
     g = copy.deepcopy(game[0]).eval()
     noise, condition = torch.randn(2, 8), torch.eye(3)[[2, 0]]
-    linear, _, first, _, up, second, _, last, _ = g.layers
-    maps = (
-        noise @ linear.weight[:, :8].T + condition @ linear.weight[:, 8:].T
-    )  # each has weights of its own
-    maps = F.relu(maps.view(2, 8, 7, 7) / (1 + first.eps) ** 0.5)  # running mean 0, variance 1
+    _, first, _, up, second, _, last, _ = g.grow
+    weight = g.project.weight
+    maps = noise @ weight[:, :8].T + condition @ weight[:, 8:].T  # each has weights of its own
+    maps = F.relu(_as_learned(first, maps.view(2, -1, 7, 7)))
     maps = F.conv_transpose2d(maps, up.weight, stride=2, padding=1)
-    maps = F.relu(maps / (1 + second.eps) ** 0.5)
+    maps = F.relu(_as_learned(second, maps))
     expected = torch.tanh(F.conv_transpose2d(maps, last.weight, last.bias, stride=2, padding=1))
     torch.testing.assert_close(g(noise, condition), expected)
 
