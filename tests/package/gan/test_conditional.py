@@ -110,6 +110,16 @@ def test_the_penalty_changes_the_step_and_not_the_loss(game):
     assert not torch.equal(ends[0][1].real.weight, ends[1][1].real.weight)
 
 
+def test_negatives_that_would_not_weigh_alike_are_refused(game):
+    g, d = (copy.deepcopy(net) for net in game)
+    adam = torch.optim.Adam(d.parameters())
+    real, right = torch.randn(3, 1, 28, 28), one_hot(torch.tensor([0, 2, 1]), 3)
+    with pytest.raises(ValueError, match="are 3, 3, 3, 2: give as many of each"):
+        matching_step(g, d, adam, real, torch.randn(3, 8), right, right[:2])
+    with pytest.raises(ValueError, match="real is empty"):
+        matching_step(g, d, adam, real[:0], torch.randn(0, 8), right[:0], right[:0])
+
+
 def test_the_networks_play_with_the_steps_of_the_game(game):
     g, d = (copy.deepcopy(net) for net in game)
     right = (one_hot(torch.tensor([0, 2, 1, 1]), 3),)
