@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from labnotes.checks import check_positive
+
 
 class Generator(nn.Module):
     """From noise to pictures: a projection to 7x7 and two transposed convolutions, 7 to 14 to 28.
@@ -16,14 +18,14 @@ class Generator(nn.Module):
     latent
         How many numbers a picture is made from.
     channels
-        Of the maps of 7x7 and of 14x14.
+        Of the maps of 7x7 and of 14x14, here called wide and narrow.
     out_channels
         1 for grey pictures, 3 for coloured ones.
 
     Raises
     ------
     ValueError
-        If a size is not positive.
+        If a size is no positive integer.
 
     References
     ----------
@@ -40,9 +42,9 @@ class Generator(nn.Module):
         self, latent: int = 32, channels: tuple[int, int] = (48, 32), out_channels: int = 1
     ):
         super().__init__()
-        _check_sizes(latent=latent, channels=min(channels), out_channels=out_channels)
-        self.latent = latent
         wide, narrow = channels
+        check_positive(latent=latent, wide=wide, narrow=narrow, out_channels=out_channels)
+        self.latent = latent
         self.project = nn.Linear(latent, wide * 7 * 7, bias=False)
         self.grow = nn.Sequential(
             nn.Unflatten(1, (wide, 7, 7)),
@@ -71,7 +73,7 @@ class Discriminator(nn.Module):
     Parameters
     ----------
     channels
-        Of the maps of 14x14 and of 7x7.
+        Of the maps of 14x14 and of 7x7, here called narrow and wide.
     in_channels
         1 for grey pictures, 3 for coloured ones.
     hidden
@@ -82,7 +84,7 @@ class Discriminator(nn.Module):
     Raises
     ------
     ValueError
-        If a size is not positive.
+        If a size is no positive integer.
 
     Examples
     --------
@@ -98,8 +100,8 @@ class Discriminator(nn.Module):
         deviation: bool = True,
     ):
         super().__init__()
-        _check_sizes(channels=min(channels), in_channels=in_channels, hidden=hidden)
         narrow, wide = channels
+        check_positive(narrow=narrow, wide=wide, in_channels=in_channels, hidden=hidden)
         self.look = nn.Sequential(
             nn.Conv2d(in_channels, narrow, 4, stride=2, padding=1),  # (., 14, 14)
             nn.LeakyReLU(0.2),
@@ -190,12 +192,6 @@ def follow(slow: nn.Module, fast: nn.Module, decay: float = 0.999) -> None:
             number.lerp_(target[name], 1 - decay)
         else:
             number.copy_(target[name])
-
-
-def _check_sizes(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} is {size}: give a positive number")
 
 
 def _check_noise(noise: Tensor, latent: int) -> None:

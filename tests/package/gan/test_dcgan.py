@@ -120,8 +120,9 @@ def test_the_average_is_torchs_and_its_buffers_follow():
     "make, words",
     [
         (lambda: Generator(0), "latent is 0"),
-        (lambda: Generator(4, (4, 0)), "channels is 0"),
-        (lambda: Discriminator((0, 4)), "channels is 0"),
+        (lambda: Generator(4, (4, 0)), "narrow is 0"),
+        (lambda: Generator(4, (4.5, 2)), "wide is 4.5"),
+        (lambda: Discriminator((0, 4)), "narrow is 0"),
         (lambda: small()(torch.zeros(3, 4)), r"noise has the shape \(3, 4\): give \(batch, 5\)"),
         (lambda: small()(torch.zeros(5)), r"noise has the shape \(5,\)"),
         (lambda: Discriminator()(torch.zeros(2, 1, 32, 32)), r"give \(batch, 1, 28, 28\)"),
