@@ -59,6 +59,18 @@ def test_the_projection_of_a_class_is_an_embedding(game):
     torch.testing.assert_close(d(pictures, one_hot(labels, 3)), expected)
 
 
+def test_the_discriminator_sees_how_much_the_pictures_of_a_batch_differ(game):
+    _, d = game
+    pictures = torch.randn(5, 1, 28, 28)
+    first, _, second, *_, linear, _ = d.features
+    maps = F.leaky_relu(F.conv2d(pictures, first.weight, first.bias, 2, 1), 0.2)
+    maps = F.leaky_relu(F.conv2d(maps, second.weight, second.bias, 2, 1), 0.2)
+    deviation = maps.std(0, correction=0).mean()
+    seen = torch.cat([maps.flatten(1), deviation.expand(5, 49)], 1)
+    expected = F.leaky_relu(F.linear(seen, linear.weight, linear.bias), 0.2)
+    torch.testing.assert_close(d.features(pictures), expected, atol=1e-4, rtol=1e-4)
+
+
 def test_the_step_learns_from_the_loss_and_leaves_the_generator_alone(game):
     g, d = (copy.deepcopy(net) for net in game)
     twin, before = copy.deepcopy(d), copy.deepcopy(g.state_dict())
