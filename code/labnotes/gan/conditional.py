@@ -6,11 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from labnotes.gan.losses import r1_penalty
+from labnotes.gan.dcgan import Generator, MinibatchDeviation
+from labnotes.gan.losses import discriminator_loss
+from labnotes.gan.steps import discriminator_step
 
 
-class ConditionalGenerator(nn.Module):
-    """Noise and a condition make a picture of 28x28: a linear layer, two transposed convolutions.
+class ConditionalGenerator(Generator):
+    """Noise and a condition make a picture of 28x28: DCGAN's layers, which get both side by side.
 
     Parameters
     ----------
@@ -19,13 +21,12 @@ class ConditionalGenerator(nn.Module):
     condition
         Numbers that say what it shall show: for classes one a class, 1 for the one that is meant.
     width
-        Channels of the first map, 7x7; the next, 14x14, has half of them.
+        Channels of the first map, 7x7; the next, 14x14, has two thirds of them.
 
     References
     ----------
     Mirza and Osindero, "Conditional generative adversarial nets", 2014, section 3.2; the layers
-    are those of Radford et al., "Unsupervised representation learning with deep convolutional
-    generative adversarial networks", 2016, section 3, for smaller pictures.
+    are those of :class:`labnotes.gan.dcgan.Generator`.
 
     Examples
     --------
@@ -35,24 +36,13 @@ class ConditionalGenerator(nn.Module):
     """
 
     def __init__(self, noise: int = 32, condition: int = 10, width: int = 48):
-        super().__init__()
+        super().__init__(noise + condition, (width, width * 2 // 3))
         self.noise, self.condition = noise, condition
-        self.layers = nn.Sequential(
-            nn.Linear(noise + condition, width * 7 * 7, bias=False),
-            nn.Unflatten(1, (width, 7, 7)),
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
-            nn.ConvTranspose2d(width, width // 2, 4, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(width // 2),  # (n, width / 2, 14, 14)
-            nn.ReLU(),
-            nn.ConvTranspose2d(width // 2, 1, 4, stride=2, padding=1),
-            nn.Tanh(),  # (n, 1, 28, 28), from -1 to 1
-        )
 
     def forward(self, noise: Tensor, condition: Tensor) -> Tensor:
         """Noise ``(n, noise)`` and conditions ``(n, condition)`` to pictures ``(n, 1, 28, 28)``."""
         _check_pair(noise, self.noise, condition, self.condition)
-        return self.layers(torch.cat([noise, condition], 1))
+        return super().forward(torch.cat([noise, condition], 1))
 
 
 class ProjectionDiscriminator(nn.Module):
@@ -72,7 +62,8 @@ class ProjectionDiscriminator(nn.Module):
 
     References
     ----------
-    Miyato and Koyama, "cGANs with projection discriminator", 2018, section 3.
+    Miyato and Koyama, "cGANs with projection discriminator", 2018, section 3; the layers are those
+    of :class:`labnotes.gan.dcgan.Discriminator`.
     """
 
     def __init__(self, condition: int = 10, width: int = 32, features: int = 128):
@@ -83,8 +74,9 @@ class ProjectionDiscriminator(nn.Module):
             nn.LeakyReLU(0.2),  # (n, width, 14, 14)
             nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
             nn.LeakyReLU(0.2),  # (n, 2 width, 7, 7)
+            MinibatchDeviation(),  # (n, 2 width + 1, 7, 7)
             nn.Flatten(),
-            nn.Linear(2 * width * 7 * 7, features),
+            nn.Linear((2 * width + 1) * 7 * 7, features),
             nn.LeakyReLU(0.2),
         )
         self.real = nn.Linear(features, 1)
@@ -156,8 +148,7 @@ def matching_loss(real: Tensor, made: Tensor, mismatched: Tensor) -> Tensor:
     1.386...
     """
     _check_kinds(real, made, mismatched)
-    wrong = (F.softplus(made).mean() + F.softplus(mismatched).mean()) / 2
-    return F.softplus(-real).mean() + wrong
+    return (discriminator_loss(real, made) + discriminator_loss(real, mismatched)) / 2
 
 
 def matching_step(
@@ -172,6 +163,9 @@ def matching_step(
 ) -> float:
     """As :func:`labnotes.gan.steps.discriminator_step`, with mismatched pairs as negatives.
 
+    The loss is :func:`matching_loss`: as many pairs are generated as mismatched, and in the mean
+    over all of them each kind has half of the weight.
+
     Parameters
     ----------
     generator, discriminator, optimizer, real, noise, r1
@@ -183,18 +177,23 @@ def matching_step(
     -------
     float
         The loss before the step, without the penalty.
+
+    Raises
+    ------
+    ValueError
+        If `real`, `noise`, `condition` and `mismatched` are not equally many, or there are none.
     """
-    with torch.no_grad():
-        made = generator(noise, condition)
-    optimizer.zero_grad()
-    real = real.detach().requires_grad_(r1 > 0)
-    says = discriminator(real, condition)
-    wrong = discriminator(real.detach(), mismatched)
-    loss = matching_loss(says, discriminator(made, condition), wrong)
-    total = loss + r1 * r1_penalty(real, says) if r1 > 0 else loss
-    total.backward()
-    optimizer.step()
-    return loss.item()
+    _check_kinds_alike(real, noise, condition, mismatched)
+
+    def negatives(noise: Tensor) -> list[tuple[Tensor, Tensor]]:
+        return [(generator(noise, condition), condition), (real, mismatched)]
+
+    def judged(examples: Tensor | list[tuple[Tensor, Tensor]]) -> Tensor:
+        if isinstance(examples, Tensor):  # real pictures, with what belongs to them
+            return discriminator(examples, condition)
+        return torch.cat([discriminator(*pairs) for pairs in examples])
+
+    return discriminator_step(negatives, judged, optimizer, real, noise, r1=r1)
 
 
 def _check_pair(first: Tensor, size: int, condition: Tensor, wanted: int) -> None:
@@ -212,6 +211,15 @@ def _check_kinds(real: Tensor, made: Tensor, mismatched: Tensor) -> None:
         raise ValueError(
             f"logits are {tuple(real.shape)}, {tuple(made.shape)} and {tuple(mismatched.shape)}: "
             "give at least one of each kind"
+        )
+
+
+def _check_kinds_alike(*batches: Tensor) -> None:
+    if len({len(batch) for batch in batches}) > 1:
+        raise ValueError(
+            "real, noise, condition and mismatched are "
+            f"{', '.join(str(len(batch)) for batch in batches)}: give as many of each, or the two "
+            "kinds of negatives do not weigh alike"
         )
 
 

@@ -59,6 +59,18 @@ def test_the_projection_of_a_class_is_an_embedding(game):
     torch.testing.assert_close(d(pictures, one_hot(labels, 3)), expected)
 
 
+def test_the_discriminator_sees_how_much_the_pictures_of_a_batch_differ(game):
+    _, d = game
+    pictures = torch.randn(5, 1, 28, 28)
+    first, _, second, *_, linear, _ = d.features
+    maps = F.leaky_relu(F.conv2d(pictures, first.weight, first.bias, 2, 1), 0.2)
+    maps = F.leaky_relu(F.conv2d(maps, second.weight, second.bias, 2, 1), 0.2)
+    deviation = maps.std(0, correction=0).mean()
+    seen = torch.cat([maps.flatten(1), deviation.expand(5, 49)], 1)
+    expected = F.leaky_relu(F.linear(seen, linear.weight, linear.bias), 0.2)
+    torch.testing.assert_close(d.features(pictures), expected, atol=1e-4, rtol=1e-4)
+
+
 def test_the_step_learns_from_the_loss_and_leaves_the_generator_alone(game):
     g, d = (copy.deepcopy(net) for net in game)
     twin, before = copy.deepcopy(d), copy.deepcopy(g.state_dict())
@@ -76,16 +88,24 @@ def test_the_step_learns_from_the_loss_and_leaves_the_generator_alone(game):
     assert all(torch.equal(before[n], p) for n, p in g.named_parameters())
 
 
+def _as_learned(norm, x):
+    """Batch normalization with running statistics, written out."""
+    mean, variance, scale, shift = (
+        numbers[:, None, None]
+        for numbers in (norm.running_mean, norm.running_var, norm.weight, norm.bias)
+    )
+    return (x - mean) / (variance + norm.eps).sqrt() * scale + shift
+
+
 def test_the_generator_draws_noise_and_condition_together(game):
     g = copy.deepcopy(game[0]).eval()
     noise, condition = torch.randn(2, 8), torch.eye(3)[[2, 0]]
-    linear, _, first, _, up, second, _, last, _ = g.layers
-    maps = (
-        noise @ linear.weight[:, :8].T + condition @ linear.weight[:, 8:].T
-    )  # each has weights of its own
-    maps = F.relu(maps.view(2, 8, 7, 7) / (1 + first.eps) ** 0.5)  # running mean 0, variance 1
+    _, first, _, up, second, _, last, _ = g.grow
+    weight = g.project.weight
+    maps = noise @ weight[:, :8].T + condition @ weight[:, 8:].T  # each has weights of its own
+    maps = F.relu(_as_learned(first, maps.view(2, -1, 7, 7)))
     maps = F.conv_transpose2d(maps, up.weight, stride=2, padding=1)
-    maps = F.relu(maps / (1 + second.eps) ** 0.5)
+    maps = F.relu(_as_learned(second, maps))
     expected = torch.tanh(F.conv_transpose2d(maps, last.weight, last.bias, stride=2, padding=1))
     torch.testing.assert_close(g(noise, condition), expected)
 
@@ -100,6 +120,16 @@ def test_the_penalty_changes_the_step_and_not_the_loss(game):
         ends.append((matching_step(g, d, optimizer, real, noise, right, wrong, r1), d))
     assert ends[0][0] == pytest.approx(ends[1][0])
     assert not torch.equal(ends[0][1].real.weight, ends[1][1].real.weight)
+
+
+def test_negatives_that_would_not_weigh_alike_are_refused(game):
+    g, d = (copy.deepcopy(net) for net in game)
+    adam = torch.optim.Adam(d.parameters())
+    real, right = torch.randn(3, 1, 28, 28), one_hot(torch.tensor([0, 2, 1]), 3)
+    with pytest.raises(ValueError, match="are 3, 3, 3, 2: give as many of each"):
+        matching_step(g, d, adam, real, torch.randn(3, 8), right, right[:2])
+    with pytest.raises(ValueError, match="real is empty"):
+        matching_step(g, d, adam, real[:0], torch.randn(0, 8), right[:0], right[:0])
 
 
 def test_the_networks_play_with_the_steps_of_the_game(game):
