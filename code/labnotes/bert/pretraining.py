@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from labnotes.bert.heads import new_layer
 from labnotes.bert.model import Bert, BertConfig
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -117,11 +118,9 @@ class WordHead(nn.Module):
 
     def __init__(self, config: BertConfig):
         super().__init__()
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.dense = new_layer(config.hidden_size, config.hidden_size)
         self.norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.bias = nn.Parameter(torch.zeros(config.vocab_size))
-        nn.init.normal_(self.dense.weight, std=0.02)
-        nn.init.zeros_(self.dense.bias)
 
     def forward(self, vectors: Tensor, table: Tensor) -> Tensor:
         """``(places, hidden_size)`` and the table ``(vocab_size, hidden_size)`` to logits."""
@@ -170,9 +169,7 @@ class BertForPretraining(nn.Module):
         super().__init__()
         self.bert = Bert(config)
         self.words = WordHead(config)
-        self.pair = nn.Linear(config.hidden_size, 2)
-        nn.init.normal_(self.pair.weight, std=0.02)
-        nn.init.zeros_(self.pair.bias)
+        self.pair = new_layer(config.hidden_size, 2)
 
     def forward(
         self,

@@ -205,6 +205,25 @@ def test_the_label_of_a_next_pair_that_is_not_spoiled_is_the_sentence_behind():
     assert follows == [label == 0 for label in pairs.labels.tolist()]
 
 
+def test_the_pair_head_and_all_below_it_learn_the_labels_of_fixed_pairs_by_heart():
+    texts = ids(10, 200)
+    texts[:, ::4] = END
+    pairs = text_pairs(texts.tolist(), {END}, 12, "next", torch.Generator().manual_seed(0))
+    few = Pairs(pairs.ids[:64], pairs.segments[:64], pairs.lengths[:64], pairs.labels[:64])
+    torch.manual_seed(0)
+    net = BertForPretraining(BertConfig(**SIZES, hidden_dropout_prob=0.0))
+    optimizer = torch.optim.AdamW(net.parameters(), 5e-3, weight_decay=0.0)
+    nothing = torch.zeros_like(few.ids, dtype=torch.bool)
+    for _ in range(150):
+        pair = net(few.ids, nothing, few.attention_mask, few.segments).pair
+        loss = torch.nn.functional.cross_entropy(pair, few.labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert few.labels.float().mean().item() == pytest.approx(0.5, abs=0.2)
+    assert loss.item() < 0.02 and torch.equal(pair.argmax(1), few.labels)
+
+
 def test_batches_have_all_pairs_once_and_hardly_any_padding():
     pairs = text_pairs(articles(100), {END}, 40, generator=torch.Generator().manual_seed(0))
     batches = pairs.batches(16, torch.Generator().manual_seed(1))

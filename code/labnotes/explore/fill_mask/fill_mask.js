@@ -45,9 +45,8 @@ function render({ model, el }) {
   const head = h("select", { id: `${id}-head`, onchange: (e) => put({ head: +e.target.value }) },
     ...names.map((name, i) => h("option", { value: i }, name)));
   el.classList.add("fm");
-  el.append(row("Sentence", which), strip,
-    h("p", { class: "fm-note" }, "Press a word, or move with the arrow keys: it is hidden. Numbers below the words: how much the hidden place looks at them, in per cent."),
-    bars, said, row("Attention", head));
+  el.append(strip, bars, said, row("Sentence", which), row("Attention", head),
+    h("p", { class: "fm-note" }, "Press a word, or move with the arrow keys: it is hidden. Numbers below the words: how much the hidden place looks at them, in per cent."));
 
   const buttons = () => [...strip.querySelectorAll("button")];
   strip.addEventListener("keydown", (e) => {
