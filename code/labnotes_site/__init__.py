@@ -105,9 +105,8 @@ def _add_pages(app: Sphinx) -> None:
     app.add_directive("data-and-licences", generated.DataDirective)
     app.add_node(syllabus.syllabus, html=(syllabus.visit, None))
     app.add_directive("syllabus", syllabus.SyllabusDirective)
-    app.add_node(syllabus.book_table, html=(syllabus.visit_book_table, None))
-    for name in ("most-needed", "assignments"):
-        app.add_directive(name, syllabus.BookTableDirective)
+    app.add_node(syllabus.most_needed_table, html=(syllabus.visit_most_needed, None))
+    app.add_directive("most-needed", syllabus.MostNeededDirective)
     app.connect("env-check-consistency", syllabus.check)
 
 

@@ -141,62 +141,42 @@ def visit(translator, node: syllabus) -> None:
     raise nodes.SkipNode
 
 
-class book_table(nodes.General, nodes.Element):
-    """What the book knows of all its parts, or of its assignments; made when the page is written."""
+class most_needed_table(nodes.General, nodes.Element):
+    """What stands for each part where time is short; made when the page is written."""
 
 
-class BookTableDirective(SphinxDirective):
-    """``most-needed``: the chapter of each part on which most others build; ``assignments``: all."""
+class MostNeededDirective(SphinxDirective):
+    """The chapter of each part on which most chapters of the book build."""
 
     def run(self) -> list[nodes.Node]:
-        for file in (self.env.srcdir / ASSIGNMENTS).glob("*.md"):
-            self.env.note_dependency(str(file))
-        self.env.metadata[self.env.docname].setdefault("syllabi", [])  # the page is checked
-        return [book_table(kind=self.name)]
+        return [most_needed_table()]
 
 
-def visit_book_table(translator, node: book_table) -> None:
+def visit_most_needed(translator, node: most_needed_table) -> None:
     builder = translator.builder
     try:
         known_book = book(builder.env)
-    except ValueError:  # check has said why
+    except ValueError:  # check says why, if the page has a syllabus
         raise nodes.SkipNode from None
-    rows = {"most-needed": _most_needed, "assignments": _assignments}[node["kind"]]
-    head, *body = rows(builder, known_book)
-    cells = "".join(f'<th scope="col">{name}</th>' for name in head)
-    lines = "".join(
-        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>\n'
-        for first, *rest in body
+    there = {}
+    for part in parts(Path(builder.env.srcdir, "_toc.yml")):
+        names = [page.removeprefix("chapters/") for page in part.pages]
+        if taught := [name for name in names if name in known_book.facts]:
+            there[part.caption] = taught
+    found = most_needed(there, {name: facts.needs for name, facts in known_book.facts.items()})
+    head = "".join(
+        f'<th scope="col">{name}</th>' for name in ("Part", "Chapter", "Chapters that build on it")
+    )
+    rows = "".join(
+        f'<tr><th scope="row">{escape(part)}</th><td>{_link(builder, known_book, name)}</td>'
+        f"<td>{number}</td></tr>\n"
+        for part, (name, number) in found.items()
     )
     translator.body.append(
         '<div class="pst-scrollable-table-container"><table class="table">\n'
-        f"<thead><tr>{cells}</tr></thead>\n<tbody>{lines}</tbody></table></div>\n"
+        f"<thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table></div>\n"
     )
     raise nodes.SkipNode
-
-
-def _most_needed(builder, book: Book) -> list[tuple]:
-    found = {}
-    for part in parts(Path(builder.env.srcdir, "_toc.yml")):
-        names = [page.removeprefix("chapters/") for page in part.pages]
-        found[part.caption] = [name for name in names if name in book.facts]
-    taught = {caption: names for caption, names in found.items() if names}
-    found = most_needed(taught, {name: facts.needs for name, facts in book.facts.items()})
-    rows = [(escape(part), _link(builder, book, name), n) for part, (name, n) in found.items()]
-    return [("Part", "Chapter", "Chapters that build on it"), *rows]
-
-
-def _assignments(builder, book: Book) -> list[tuple]:
-    rows = [
-        (
-            f"<em>{escape(found.title)}</em>",
-            ", ".join(_link(builder, book, n) for n in found.chapters if n in book.facts),
-            clock(found.minutes),
-            found.points,
-        )
-        for found in book.assignments.values()
-    ]
-    return [("Assignment", "After", "Time", "Points"), *rows]
 
 
 def clock(minutes: int) -> str:
