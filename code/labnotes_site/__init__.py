@@ -105,6 +105,8 @@ def _add_pages(app: Sphinx) -> None:
     app.add_directive("data-and-licences", generated.DataDirective)
     app.add_node(syllabus.syllabus, html=(syllabus.visit, None))
     app.add_directive("syllabus", syllabus.SyllabusDirective)
+    app.add_node(syllabus.most_needed_table, html=(syllabus.visit_most_needed, None))
+    app.add_directive("most-needed", syllabus.MostNeededDirective)
     app.connect("env-check-consistency", syllabus.check)
 
 

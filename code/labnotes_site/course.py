@@ -15,6 +15,8 @@ PLANS = Path("data", "teaching.yml")
 ASSIGNMENTS = Path("classroom", "assignments")
 #: Minutes for a question in class: vote, talk to a neighbour, vote again, hear the reason.
 QUESTION = 3
+#: Minutes for a chapter that is shown: its problem, its picture or explorer, what came out.
+SHOWN = 8
 POINTS = re.compile(r"^(?::task:|\+\+\+).*?\"?points\"?: *(\d+)", re.M)
 
 # --- what a page writes --------------------------------------------------------------------------
@@ -26,7 +28,7 @@ class Session:
 
     chapters: list[str]
     at_home: list[str] = field(default_factory=list)  #: chapters that are read before, not taught
-    assignment: str = ""  #: the graded assignment that is given out at the end
+    shown: list[str] = field(default_factory=list)  #: those the class has a look at, and no more
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,7 @@ class Sums:
     session: int = 0
     questions: int = 0
     exercises: int = 0
+    shown: int = 0
     homework: int = 0
     reading: int = 0
     graded: int = 0
@@ -170,23 +173,24 @@ class Sums:
 
     @property
     def talk(self) -> int:
-        """What questions and exercises leave of the time in class."""
-        return self.session - self.questions - self.exercises
+        """What questions, exercises and chapters that are shown leave of the time in class."""
+        return self.session - self.questions - self.exercises - self.shown
 
     @property
     def at_home(self) -> int:
         return self.reading + self.homework + self.graded
 
 
-def sums(session: Session, minutes: int, book: Book) -> Sums:
+def sums(session: Session, minutes: int, book: Book, assignment: str = "") -> Sums:
     """The minutes of one session, as far as its names are known."""
     taught = [(book.facts[n], book.plans[n]) for n in session.chapters if known(n, book)]
     home = [book.facts[n] for n in session.at_home if n in book.facts]
-    graded = book.assignments.get(session.assignment)
+    graded = book.assignments.get(assignment)
     return Sums(
         session=minutes,
         questions=QUESTION * sum(facts.questions for facts, _ in taught),
         exercises=sum(e.minutes for f, plan in taught for e in f.chosen(plan.exercises)),
+        shown=SHOWN * len(session.shown),
         homework=sum(e.minutes for f, plan in taught for e in f.chosen(plan.homework)),
         reading=sum(facts.reading for facts in [*home, *(f for f, _ in taught)]),
         graded=graded.minutes if graded else 0,
@@ -198,9 +202,59 @@ def known(name: str, book: Book) -> bool:
     return name in book.facts and name in book.plans
 
 
+def given_out(course: Course, book: Book) -> list[str]:
+    """The graded assignment at the end of each session, "" for none.
+
+    An assignment is given out as soon as its chapters are done, taught or read, and one a session:
+    where two are ready, the later has to wait. One that is not ready in time is left out.
+    """
+    done, waiting, given = set(), [], []
+    left = list(book.assignments)
+    for session in course.sessions:
+        done.update(session.at_home, session.chapters)
+        ready = [name for name in left if done.issuperset(book.assignments[name].chapters)]
+        left = [name for name in left if name not in ready]
+        waiting += ready
+        given.append(waiting.pop(0) if waiting else "")
+    return given
+
+
+def before(name: str, needs: Mapping[str, Iterable[str]]) -> set[str]:
+    """All chapters that come before one: those that it needs, and what these need.
+
+    Examples
+    --------
+    >>> sorted(before("c", {"a": [], "b": ["a"], "c": ["b"]}))
+    ['a', 'b']
+    """
+    found, new = set(), {name}
+    while new := {need for each in new for need in needs.get(each, [])} - found:
+        found |= new
+    return found
+
+
+def most_needed(
+    parts: Mapping[str, list[str]], needs: Mapping[str, Iterable[str]]
+) -> dict[str, tuple[str, int]]:
+    """Of each part the chapter on which most chapters of the book build, and how many do.
+
+    It stands for the part where time is short. Of equals it is the first.
+
+    Examples
+    --------
+    >>> needs = {"line": [], "curve": ["line"], "tree": [], "forest": ["tree", "curve"]}
+    >>> most_needed({"Lines": ["line", "curve"], "Trees": ["tree", "forest"]}, needs)
+    {'Lines': ('line', 2), 'Trees': ('tree', 1)}
+    """
+    builds_on = {name: before(name, needs) for name in needs}
+    count = {name: sum(name in all_before for all_before in builds_on.values()) for name in needs}
+    best = {part: max(names, key=count.__getitem__) for part, names in parts.items()}
+    return {part: (name, count[name]) for part, name in best.items()}
+
+
 def faults(course: Course, book: Book) -> list[str]:
     """What is wrong with a course, in words."""
-    found, seen = [], set()
+    found, seen, looked_at = [], set(), set()
     total = len(course.sessions) * course.minutes
     if total != 60 * course.hours:
         found.append(
@@ -212,40 +266,32 @@ def faults(course: Course, book: Book) -> list[str]:
         for name in [*session.at_home, *session.chapters]:
             found += [f"{here}: {fault}" for fault in _chapter_faults(name, seen, book)]
             seen.add(name)
+        for name in session.shown:  # a look at it asks for nothing, and nothing can build on it
+            found += [f"{here}: {fault}" for fault in _name_faults(name, seen | looked_at, book)]
+            looked_at.add(name)
         for name in session.chapters:
             if name in book.facts and name not in book.plans:
                 found.append(f"{here}: {PLANS} has no plan for {name}")
         if (left := sums(session, course.minutes, book).talk) < course.talk:
             found.append(
-                f"{here}: questions and exercises leave {left} of {course.minutes} minutes, "
-                f"and talk wants {course.talk}"
+                f"{here}: questions, exercises and what is shown leave {left} of "
+                f"{course.minutes} minutes, and talk wants {course.talk}"
             )
-        found += [f"{here}: {f}" for f in _assignment_faults(session.assignment, seen, book)]
     return found
 
 
 def _chapter_faults(name: str, seen: set[str], book: Book) -> list[str]:
+    needs = book.facts[name].needs if name in book.facts else []
+    missing = [
+        f"{name} needs {n}: put it earlier, or under at_home" for n in needs if n not in seen
+    ]
+    return missing + _name_faults(name, seen, book)
+
+
+def _name_faults(name: str, there: set[str], book: Book) -> list[str]:
     if name not in book.facts:
         return [f"there is no chapter {name}"]
-    found = [
-        f"{name} needs {need}: put it earlier, or under at_home"
-        for need in book.facts[name].needs
-        if need not in seen
-    ]
-    return found + ([f"{name} is there twice"] if name in seen else [])
-
-
-def _assignment_faults(name: str, seen: set[str], book: Book) -> list[str]:
-    if not name:
-        return []
-    if name not in book.assignments:
-        there = ", ".join(book.assignments) or "none"
-        return [f"there is no assignment {name} in {ASSIGNMENTS}; there: {there}"]
-    return [
-        f"the assignment {name} needs {need}: give it out later"
-        for need in book.assignments[name].chapters
-        if need not in seen
-    ]
+    return [f"{name} is there twice"] if name in there else []
 
 
 def plan_faults(book: Book) -> list[str]:
@@ -263,3 +309,13 @@ def plan_faults(book: Book) -> list[str]:
         for twice in set(chosen(plan.exercises)) & set(chosen(plan.homework)):
             found.append(f"{name}: {twice.label} is done in class and at home")
     return found
+
+
+def assignment_faults(book: Book) -> list[str]:
+    """Chapters of graded assignments that are none, in words."""
+    return [
+        f"{name}.md: there is no chapter {chapter}"
+        for name, assignment in book.assignments.items()
+        for chapter in assignment.chapters
+        if chapter not in book.facts
+    ]

@@ -22,12 +22,12 @@ from playwright.sync_api import Browser, sync_playwright
 from pypdf import PageObject, PdfReader, PdfWriter
 from pypdf.annotations import Link
 from pypdf.generic import Fit
-from sphinx_external_toc.parsing import parse_toc_yaml
 
 from labnotes.files import replacing
 
 from .browser import find, root_options
 from .downloads import PDF, publish
+from .toc import Part, parts
 
 MARGIN = dict.fromkeys(("top", "bottom", "left", "right"), "15mm")
 #: Chromium notes the place of an element in the PDF only if a link on the same page leads there:
@@ -53,35 +53,12 @@ HEADINGS = """() => [...document.querySelectorAll("article h1, article h2")].map
 
 
 @dataclass
-class Part:
-    """A part of the book: its caption ("" for the first page) and its pages."""
-
-    caption: str
-    pages: list[str]
-
-
-@dataclass
 class Printed:
     """A printed page: its address, and the titles in it with the names of their places."""
 
     file: Path
     address: str
     headings: list[tuple[str, str]]
-
-
-def parts(toc: Path) -> list[Part]:
-    """The book's parts, with the names of their pages, in the order of ``_toc.yml``."""
-    site = parse_toc_yaml(toc)
-
-    def below(page: str) -> list[str]:
-        trees = site[page].subtrees
-        return [page, *(name for t in trees for f in t.files() for name in below(str(f)))]
-
-    found = [
-        Part(tree.caption or "", [name for file in tree.files() for name in below(str(file))])
-        for tree in site.root.subtrees
-    ]
-    return [Part("", [site.root.docname]), *found]
 
 
 def print_pages(browser: Browser, html: Path, names: Iterable[str], folder: Path) -> dict:

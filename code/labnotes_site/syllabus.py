@@ -22,14 +22,18 @@ from .course import (
     ASSIGNMENTS,
     PLANS,
     QUESTION,
+    SHOWN,
     Book,
     Course,
     Facts,
     Session,
     Sums,
+    assignment_faults,
     assignments,
     faults,
+    given_out,
     known,
+    most_needed,
     parse,
     plan_faults,
     plans,
@@ -37,6 +41,7 @@ from .course import (
 )
 from .exercises import LEVELS, exercises
 from .frontmatter import chapter, chapters
+from .toc import parts
 
 LOG = logging.getLogger(__name__)
 
@@ -75,6 +80,8 @@ def check(app, env: BuildEnvironment) -> None:
         return
     for fault in plan_faults(known_book):
         LOG.warning("syllabus: %s: %s", PLANS, fault, location=min(pages))
+    for fault in assignment_faults(known_book):
+        LOG.warning("syllabus: %s/%s", ASSIGNMENTS, fault, location=min(pages))
     for docname, found in pages.items():
         for line, course in found:
             for fault in faults(course, known_book):
@@ -110,11 +117,17 @@ def visit(translator, node: syllabus) -> None:
         known_book = book(builder.env)
     except ValueError:  # check has said why
         raise nodes.SkipNode from None
-    parts = [sums(s, course.minutes, known_book) for s in course.sessions]
-    total = sum(parts, Sums())
+    given = given_out(course, known_book)
+    found = [
+        sums(session, course.minutes, known_book, assignment)
+        for session, assignment in zip(course.sessions, given, strict=True)
+    ]
+    total = sum(found, Sums())
     rows = "".join(
-        _row(builder, known_book, n, session, part)
-        for n, (session, part) in enumerate(zip(course.sessions, parts, strict=True), 1)
+        _row(builder, known_book, n, session, part, assignment)
+        for n, (session, part, assignment) in enumerate(
+            zip(course.sessions, found, given, strict=True), 1
+        )
     )
     heads = ("Session", "Before class", "In class", "Homework")
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
@@ -123,7 +136,45 @@ def visit(translator, node: syllabus) -> None:
         '<div class="pst-scrollable-table-container ln-syllabus" role="region" tabindex="0" '
         f'aria-label="The sessions of {course.hours} hours">'
         f'<table class="table">\n<thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody>\n'
-        f"<tfoot>{_foot(course, known_book, total)}</tfoot></table></div>\n"
+        f"<tfoot>{_foot(course, known_book, total, given)}</tfoot></table></div>\n"
+    )
+    raise nodes.SkipNode
+
+
+class most_needed_table(nodes.General, nodes.Element):
+    """What stands for each part where time is short; made when the page is written."""
+
+
+class MostNeededDirective(SphinxDirective):
+    """The chapter of each part on which most chapters of the book build."""
+
+    def run(self) -> list[nodes.Node]:
+        return [most_needed_table()]
+
+
+def visit_most_needed(translator, node: most_needed_table) -> None:
+    builder = translator.builder
+    try:
+        known_book = book(builder.env)
+    except ValueError:  # check says why, if the page has a syllabus
+        raise nodes.SkipNode from None
+    there = {}
+    for part in parts(Path(builder.env.srcdir, "_toc.yml")):
+        names = [page.removeprefix("chapters/") for page in part.pages]
+        if taught := [name for name in names if name in known_book.facts]:
+            there[part.caption] = taught
+    found = most_needed(there, {name: facts.needs for name, facts in known_book.facts.items()})
+    head = "".join(
+        f'<th scope="col">{name}</th>' for name in ("Part", "Chapter", "Chapters that build on it")
+    )
+    rows = "".join(
+        f'<tr><th scope="row">{escape(part)}</th><td>{_link(builder, known_book, name)}</td>'
+        f"<td>{number}</td></tr>\n"
+        for part, (name, number) in found.items()
+    )
+    translator.body.append(
+        '<div class="pst-scrollable-table-container"><table class="table">\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table></div>\n"
     )
     raise nodes.SkipNode
 
@@ -145,13 +196,15 @@ def _summary(course: Course, total: Sums) -> str:
     return (
         f"{len(course.sessions)} sessions of {course.minutes} minutes, {clock(total.session)} in "
         f"all: {clock(total.talk)} to explain and to show, {clock(total.questions)} for questions "
-        f"({QUESTION} minutes each), {clock(total.exercises)} for exercises. At home a student reads for "
-        f"{clock(total.reading)}, works on exercises for {clock(total.homework)} and on graded "
-        f"assignments for {clock(total.graded)}: {clock(total.at_home)} together."
+        f"({QUESTION} minutes each), {clock(total.exercises)} for exercises"
+        + (f", {clock(total.shown)} for chapters that are shown" if total.shown else "")
+        + f". At home a student reads for {clock(total.reading)}, works on exercises for "
+        f"{clock(total.homework)} and on graded assignments for {clock(total.graded)}: "
+        f"{clock(total.at_home)} together."
     )
 
 
-def _row(builder, book: Book, number: int, session: Session, part: Sums) -> str:
+def _row(builder, book: Book, number: int, session: Session, part: Sums, assignment: str) -> str:
     taught = [n for n in session.chapters if known(n, book)]
     what = [f"<p>{number}</p>"]
     for name in taught:
@@ -167,9 +220,11 @@ def _row(builder, book: Book, number: int, session: Session, part: Sums) -> str:
     in_class += [_exercises(builder, book, n, book.plans[n].exercises) for n in taught]
     count = sum(book.facts[n].questions for n in taught)
     in_class.append(f"<p>{count} questions, {clock(part.questions)}</p>" if count else "")
+    if looked_at := [_link(builder, book, n) for n in session.shown if n in book.facts]:
+        in_class.append(f"<p>Shown, {clock(SHOWN)} each: {', '.join(looked_at)}</p>")
     in_class.append(f"<p>To explain and to show: {clock(part.talk)}</p>")
     home = [_exercises(builder, book, n, book.plans[n].homework) for n in taught]
-    if graded := book.assignments.get(session.assignment):
+    if graded := book.assignments.get(assignment):
         home.append(
             f"<p>Graded, {clock(graded.minutes)}: <em>{escape(graded.title)}</em>, "
             f"{graded.points} points</p>"
@@ -178,17 +233,14 @@ def _row(builder, book: Book, number: int, session: Session, part: Sums) -> str:
     return f'<tr><th scope="row">{"".join(what)}</th>{cells}</tr>\n'
 
 
-def _foot(course: Course, book: Book, total: Sums) -> str:
-    points = [
-        book.assignments[s.assignment].points
-        for s in course.sessions
-        if s.assignment in book.assignments
-    ]
+def _foot(course: Course, book: Book, total: Sums, given: list[str]) -> str:
+    points = [book.assignments[name].points for name in given if name]
     graded = f"<p>{len(points)} graded, {clock(total.graded)}, {sum(points)} points</p>"
     return (
         f'<tr><th scope="row"><p>{len(course.sessions)} sessions, {clock(total.session)}</p>'
         f"{_cost(total.reading, total.running)}</th><td></td>"
         f"<td><p>Exercises, {clock(total.exercises)}</p><p>Questions, {clock(total.questions)}</p>"
+        f"{f'<p>Shown, {clock(total.shown)}</p>' if total.shown else ''}"
         f"<p>To explain and to show: {clock(total.talk)}</p></td>"
         f"<td><p>Exercises, {clock(total.homework)}</p>{graded if points else ''}</td></tr>"
     )

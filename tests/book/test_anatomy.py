@@ -12,7 +12,7 @@ import pytest
 import yaml
 from built_book import ROOT, book, notes
 
-from labnotes_site.course import parse, plans
+from labnotes_site.course import plans
 
 HEADINGS = [
     "After this chapter you can",
@@ -198,18 +198,6 @@ def test_each_chapter_feeds_the_glossary(chapter):
 
 def test_each_chapter_has_a_plan_for_a_class(chapter):
     assert chapter.docname.removeprefix("chapters/") in plans(ROOT)
-
-
-def test_there_are_courses_of_6_12_24_and_90_hours_and_the_longest_has_every_chapter():
-    page = (ROOT / "chapters" / "reference" / "for-teachers.md").read_text("utf8")
-    courses = [parse(body) for body in re.findall(r"^```{syllabus}\n(.*?)^```$", page, re.M | re.S)]
-    assert [c.hours for c in courses[:4]] == [6, 12, 24, 90]
-    named = {name for s in courses[3].sessions for name in [*s.chapters, *s.at_home]}
-    assert named == {c.docname.removeprefix("chapters/") for c in book()}
-    # Shapes, residual networks, BLEU, attention.
-    assert {s.assignment for s in courses[3].sessions if s.assignment} == {
-        path.stem for path in (ROOT / "classroom" / "assignments").glob("*.md")
-    }
 
 
 def test_the_first_page_has_a_card_for_each_chapter_and_each_card_names_its_part():

@@ -3,7 +3,6 @@
 import json
 import os
 import threading
-import time
 from types import SimpleNamespace
 
 import nbformat
@@ -186,17 +185,19 @@ class TestOneLine:
 
     def test_a_second_grader_is_refused(self, course, monkeypatch):
         hand_in(course, "anna", "{}")
-        read, held = grade.read_submission, threading.Event()
-        monkeypatch.setattr(grade, "read_submission", lambda *a: held.wait(60) and read(*a))
+        read, reads, held = grade.read_submission, threading.Event(), threading.Event()
+
+        def read_when_told(*words):
+            reads.set()
+            held.wait()
+            return read(*words)
+
+        monkeypatch.setattr(grade, "read_submission", read_when_told)
         first = threading.Thread(target=grade.grade, args=(course, "tiny"))
         first.start()
         try:
-            for _ in range(200):
-                if grade_is_refused(course):
-                    break
-                time.sleep(0.05)
-            else:
-                pytest.fail("two graders at once")
+            assert reads.wait(600), "the first grader does not begin"
+            assert grade_is_refused(course), "two graders at once"
         finally:
             held.set()
             first.join()

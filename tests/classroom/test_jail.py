@@ -155,76 +155,73 @@ for number in os.listdir("/proc/self/fd"):
 class TestLimits:
     def test_sockets_that_hold_memory_of_the_kernel_are_counted(self, program):
         text = """
-import socket, time
+import signal, socket
 held = [socket.socketpair() for _ in range(150)]
 print("held", flush=True)
-time.sleep(60)
+signal.pause()
 """
         assert program(text) == ("held\n", "it opened more than 256 sockets and terminals")
 
     def test_sockets_on_their_way_are_counted_too(self, program):
         text = """
-import array, socket, time
+import array, signal, socket
 left, right = socket.socketpair()
 for _ in range(150):
     pair = socket.socketpair()
     words = array.array("i", [one.fileno() for one in pair])
     left.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, words)])
     [one.close() for one in pair]
-time.sleep(60)
+signal.pause()
 """
         assert program(text)[1] == "it opened more than 256 sockets and terminals"
 
     def test_terminals_of_which_the_machine_has_few_are_counted_too(self, program):
         text = """
-import os, time
+import os, signal
 held = [os.open("/dev/ptmx", os.O_RDWR) for _ in range(300)]
-time.sleep(60)
+signal.pause()
 """
         assert program(text)[1] == "it opened more than 256 sockets and terminals"
 
     def test_files_without_a_byte_are_counted(self, program):
         text = """
-import os, time
+import os, signal
 for number in range(3000):
     os.mkdir(f"/dev/shm/{number}")
-time.sleep(60)
+signal.pause()
 """
-        limits = jail.Limits(files=2000, wall=100)
+        limits = jail.Limits(files=2000)
         assert program(text, limits)[1] == "it made more than 2000 files"
         assert program("open('one', 'w')", limits)[1] == ""
 
     def test_tables_of_memory_that_is_only_read_are_counted(self, program):
         text = """
-import mmap, time
+import mmap, signal
 space = mmap.mmap(-1, 1 << 40, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
 for place in range(0, 1 << 40, 1 << 21):
     space[place]
-time.sleep(60)
+signal.pause()
 """
-        limits = jail.Limits(memory=200, wall=100)
+        limits = jail.Limits(memory=200)
         assert program(text, limits)[1] == "it used more than 200 MiB of memory"
 
     def test_all_its_processes_compute_on_one_account(self, program):
         text = """
-import os, time
+import os, signal
 for _ in range(3):
     if os.fork() == 0:
         while True: pass
-time.sleep(100)
+signal.pause()
 """
-        found = program(text, jail.Limits(cpu=2, wall=100))
+        found = program(text, jail.Limits(cpu=2))
         assert found == ("", "it computed for more than 2 s")
 
     def test_what_sleeps_is_ended_by_the_clock_and_that_is_known(self, tmp_path):
         path = tmp_path / "sleeps.py"
-        path.write_text("import time\ntime.sleep(100)")
+        path.write_text("import signal\nsignal.pause()")
         ended = jail.run_program(path, [], "", jail.Limits(wall=2))
         assert (ended.problem, ended.late) == ("it ran longer than 2 s", True)
         assert ended.cpu < 2
-
-
-BUSY = "import time\nwhile time.process_time() < {until}:\n    pass\n'done'"
 
 
 SYSTEMD = """#!/bin/sh
@@ -288,16 +285,16 @@ class TestCells:
         assert float(value(ran, "1")) > 2, "longer than the limit, on the clock"
 
     def test_a_cell_that_was_stopped_is_named_with_its_time(self):
-        ran = run("while True:\n    pass", "import time\ntime.sleep(100)", "1 + 1",
+        ran = run("while True:\n    pass", "import signal\nsignal.pause()", "1 + 1",
                   limits=jail.Limits(cell=1, cpu=60, wall=240))  # fmt: skip
         assert ran.done and value(ran, "2") == "2"
         assert ran.stopped == {"0": "1 s of computing", "1": "3 s on the clock"}
         assert ran.late, "the second might have waited for others"
 
     def test_processes_that_a_cell_starts_compute_on_its_account(self):
-        fork = "import os, time\nfor _ in range(4):\n    if os.fork() == 0:\n        while True: pass\ntime.sleep(60)"
+        fork = "import os, signal\nfor _ in range(4):\n    if os.fork() == 0:\n        while True: pass\nsignal.pause()"
         ran = run(fork, limits=jail.Limits(cell=1, cpu=30, wall=240))
-        assert ran.stopped == {"0": "1 s of computing"} and ran.seconds < 60
+        assert ran.stopped == {"0": "1 s of computing"} and ran.cpu < 15
 
     def test_the_value_of_a_cell_has_room_whatever_it_printed_before(self):
         ran = run("print('x' * 1_000_000)\n6.5", "for _ in range(1000):\n    display(1)\n7.5")

@@ -91,7 +91,7 @@ def inks_of(address: str) -> list[Ink]:
     if data:
         return of_svg(BytesIO(b64decode(data))) if kind == "data:image/svg+xml" else []
     file = HTML / "_images" / PurePosixPath(address).name
-    reader = {".svg": of_svg, ".png": of_png}.get(file.suffix)
+    reader = {".svg": of_svg, ".png": of_png, ".webp": of_png}.get(file.suffix)
     return reader(file) if reader and file.is_file() else []
 
 

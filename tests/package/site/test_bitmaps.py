@@ -57,6 +57,14 @@ def letters_on_clear_ground(colour) -> np.ndarray:
     return pixels
 
 
+def finished(site) -> tuple[np.ndarray, int]:
+    """The pixels of the only picture as the build leaves it, and its bytes."""
+    bitmaps.finish(site, None)
+    [file] = (site.outdir / "_images").iterdir()
+    assert file.suffix == ".webp"
+    return np.asarray(Image.open(file).convert("RGBA")), file.stat().st_size
+
+
 PALETTE = [
     tuple(int(name[i : i + 2], 16) for i in (1, 3, 5))
     for name in (plot.BLUE, plot.ORANGE, plot.GREEN, plot.VERMILION, plot.SKY, plot.GREY, plot.INK)
@@ -69,10 +77,8 @@ def test_letters_of_a_heavy_drawing_stand_out_on_white_and_black_and_the_rest_st
     before = letters_on_clear_ground(colour)
     Image.fromarray(before).save(file)
     heavy = file.stat().st_size
-    bitmaps.finish(site, None)
-    assert file.stat().st_size < 0.6 * heavy
-    once = file.read_bytes()
-    after = np.asarray(Image.open(file).convert("RGBA"))
+    after, size = finished(site)
+    assert size < 0.5 * heavy
     [letter] = np.unique(after[21:40, 20:52][after[21:40, 20:52, 3] == 255][:, :3], axis=0)
     assert (after[21:24, 60:64, :3] == letter).all()  # the dot of a letter
     lights = [lightness(c) for c in ((255, 255, 255), letter, (0, 0, 0))]
@@ -83,8 +89,6 @@ def test_letters_of_a_heavy_drawing_stand_out_on_white_and_black_and_the_rest_st
     assert np.abs(after[..., 3].astype(int) - before[..., 3]).max() <= 12
     photograph = np.s_[100:, 100:, :3]
     assert np.abs(after[photograph].astype(float) - before[photograph]).mean() < 12
-    bitmaps.finish(site, None)
-    assert file.read_bytes() == once
 
 
 def lightness(colour) -> float:
@@ -100,14 +104,27 @@ def test_a_light_drawing_keeps_all_but_its_letters(site):
     file = site.outdir / "_images" / "drawing.png"
     before = letters_on_clear_ground((0x7A, 0x7F, 0x87))[:140]
     Image.fromarray(before).save(file)
-    assert file.stat().st_size < bitmaps.HEAVY
-    bitmaps.finish(site, None)
-    after = np.asarray(Image.open(file).convert("RGBA"))
+    light = file.stat().st_size
+    assert light < bitmaps.HEAVY
+    after, size = finished(site)
+    assert size < light
     assert (after[100:] == before[100:]).all() and (after[..., 3] == before[..., 3]).all()
     assert (after[20:40, 20:52] != before[20:40, 20:52]).any()
-    once = file.read_bytes()
+
+
+def test_a_second_build_finds_its_pictures_as_they_are_and_takes_in_new_ones(site):
+    folder, page = site.outdir / "_images", site.outdir / "page.html"
+    page.write_text('<img src="_images/drawing.png">', "utf8")
+    drawing = Image.fromarray(letters_on_clear_ground((0, 0, 0)))
+    drawing.save(folder / "drawing.png")
     bitmaps.finish(site, None)
-    assert file.read_bytes() == once
+    once = (folder / "drawing.webp").read_bytes()
+    bitmaps.finish(site, None)
+    assert (folder / "drawing.webp").read_bytes() == once
+    drawing.save(folder / "drawing.png")  # a build that writes the page anew copies the picture
+    bitmaps.finish(site, None)
+    assert {f.name: f.read_bytes() for f in folder.iterdir()} == {"drawing.webp": once}
+    assert page.read_text("utf8") == '<img src="_images/drawing.webp">'
 
 
 def test_a_colour_that_was_made_legible_stays_as_it_is():

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 from pypdf import PdfReader, PdfWriter
 
-from labnotes_site import pdf
+from labnotes_site import pdf, toc
 from labnotes_site.browser import find, root_options
 
 ONE = """<article><section id="one"><h1>One</h1>
@@ -32,7 +32,7 @@ def joined(tmp_path_factory):
         browser = playwright.chromium.launch(executable_path=find(), args=root_options())
         printed = pdf.print_pages(browser, html, ["one", "sub/two"], html)
         browser.close()
-    book = [pdf.Part("", ["one"]), pdf.Part("Second part", ["sub/two"])]
+    book = [toc.Part("", ["one"]), toc.Part("Second part", ["sub/two"])]
     made = pdf.join(book, printed, f"{html.as_uri()}/", {"Title": "Small"})
     made.writer.write(html / "book.pdf")
     return made, PdfReader(html / "book.pdf")
@@ -100,8 +100,8 @@ def test_the_order_is_that_of_the_table_of_contents(tmp_path):
         "format: jb-book\nroot: index\nparts:\n- caption: A\n  chapters:\n  - file: z\n"
         "    sections:\n    - file: zz\n  - file: b\n- caption: B\n  chapters:\n  - file: a\n"
     )
-    assert pdf.parts(tmp_path / "_toc.yml") == [
-        *[pdf.Part("", ["index"]), pdf.Part("A", ["z", "zz", "b"]), pdf.Part("B", ["a"])]
+    assert toc.parts(tmp_path / "_toc.yml") == [
+        *[toc.Part("", ["index"]), toc.Part("A", ["z", "zz", "b"]), toc.Part("B", ["a"])]
     ]
 
 

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import os
+import random
 from pathlib import Path
 
+import networkx
 import pytest
 from bs4 import BeautifulSoup
 
 from labnotes_site import notebooks, syllabus
-from labnotes_site.course import Book, Facts, assignments, faults, parse, plan_faults, plans
+from labnotes_site.course import (
+    SHOWN,
+    Assignment,
+    Book,
+    Facts,
+    assignment_faults,
+    assignments,
+    before,
+    faults,
+    given_out,
+    most_needed,
+    parse,
+    plan_faults,
+    plans,
+    sums,
+)
 from labnotes_site.exercises import exercises
 
 from .test_directives import build, write_book
@@ -60,17 +77,32 @@ minutes: 60
 talk: 20
 sessions:
 - chapters: [first]
-- {chapters: [third], at_home: [second], assignment: exam}
+- {chapters: [third], at_home: [second]}
+"""
+#: A course that teaches one chapter and shows the others.
+LOOK = """hours: 1
+minutes: 60
+talk: 20
+sessions:
+- {chapters: [first], shown: [third, second]}
 """
 
 
-def write(root: Path, body: str, plans: str = PLANS, chapters: dict | None = None) -> None:
-    page = f"# For teachers\n\n```{{syllabus}}\n{body}```\n"
+def write(
+    root: Path,
+    body: str,
+    plans: str = PLANS,
+    chapters: dict | None = None,
+    assignment: str = ASSIGNMENT,
+    more: str = "",
+) -> None:
+    course = f"```{{syllabus}}\n{body}```\n\n" if body else ""
+    page = f"# For teachers\n\n{course}{more}"
     write_book(root, **(CHAPTERS | (chapters or {})), **{PAGE: page})
     (root / "data" / "teaching.yml").write_text(plans, "utf8")
     folder = root / "classroom" / "assignments"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "exam.md").write_text(ASSIGNMENT, "utf8")
+    (folder / "exam.md").write_text(assignment, "utf8")
 
 
 @pytest.fixture
@@ -163,7 +195,7 @@ def test_words_of_a_plan_are_text_and_no_markup(make):
     [
         ("[first]", "[zeroth]", "session 1: there is no chapter zeroth"),
         (
-            "at_home: [second], ",
+            ", at_home: [second]",
             "",
             "session 2: third needs second: put it earlier, or under at_home",
         ),
@@ -178,13 +210,27 @@ def test_words_of_a_plan_are_text_and_no_markup(make):
         (
             "talk: 20",
             "talk: 40",
-            "session 1: questions and exercises leave 39 of 60 minutes, and talk wants 40",
+            "session 1: questions, exercises and what is shown leave 39 of 60 minutes, and talk wants",
         ),
-        ("assignment: exam", "assignment: essay", "session 2: there is no assignment essay"),
+        (
+            "at_home: [second]",
+            "at_home: [second], shown: [fourth]",
+            "session 2: there is no chapter",
+        ),
+        (
+            "at_home: [second]",
+            "at_home: [second], shown: [first]",
+            "session 2: first is there twice",
+        ),
         (
             "- chapters: [first]\n",
-            "- {chapters: [first], assignment: exam}\n",
-            "session 1: the assignment exam needs second: give it out later",
+            "- {chapters: [first], shown: [third, third]}\n",
+            "session 1: third is there twice",
+        ),
+        (  # to be shown is not to be taught
+            "chapters: [third], at_home: [second]",
+            "chapters: [third], shown: [second]",
+            "session 2: third needs second",
         ),
     ],
 )
@@ -195,9 +241,78 @@ def test_a_course_that_does_not_come_out_has_its_faults_named(tmp_path, old, new
 
 
 def test_a_fault_is_a_warning_at_the_place_of_the_syllabus(make):
-    _, warnings = make(GOOD.replace("at_home: [second], ", "").replace("hours: 2", "hours: 3"))
+    _, warnings = make(GOOD.replace(", at_home: [second]", "").replace("hours: 2", "hours: 3"))
     assert "for-teachers.md:3: WARNING: syllabus: session 2: third needs second" in warnings
     assert "for-teachers.md:3: WARNING: syllabus: 2 sessions of 60 minutes" in warnings
+
+
+def test_chapters_that_are_shown_take_their_minutes_and_nothing_at_home(make, tmp_path):
+    book = the_book(tmp_path)
+    course = parse(LOOK)
+    assert faults(course, book) == []  # though third needs second
+    (session,) = course.sessions
+    found = sums(session, 60, book)
+    assert (found.shown, found.talk) == (2 * SHOWN, 60 - 2 * SHOWN - 21)
+    assert found.reading == 40
+    page, warnings = make(LOOK)
+    row = text(page.select_one(".ln-syllabus tbody tr"))
+    assert f"Shown, {SHOWN} min each: Third, Second To explain and to show: 23 min" in row
+    assert f"Shown, {2 * SHOWN} min" in text(page.select_one(".ln-syllabus tfoot"))
+    said = text(page.select_one(".ln-syllabus").find_previous("p"))
+    assert f"15 min for exercises, {2 * SHOWN} min for chapters that are shown. At home" in said
+    assert "syllabus" not in warnings
+
+
+def give(course: str, **chapters: list[str]) -> list[str]:
+    """The assignments of a course, by session; `chapters` of each assignment by its name."""
+    made = {name: Assignment(name, 60, 20, needs) for name, needs in chapters.items()}
+    return given_out(parse(course), Book({}, {}, made))
+
+
+def test_an_assignment_is_given_out_as_soon_as_its_chapters_are_done():
+    assert give(GOOD, one=["first"], two=["third", "first"]) == ["one", "two"]
+    assert give(GOOD, home=["second"]) == ["", "home"]
+    assert give(GOOD, other=["fourth"]) == ["", ""]
+    assert give(LOOK, seen=["third"]) == [""]  # who has had a look at it is not ready
+
+
+def test_two_that_are_ready_together_are_given_out_one_after_the_other():
+    assert give(GOOD, b=["first"], a=["first"]) == ["b", "a"]
+    assert give(GOOD, b=["first"], a=["first"], late=["third"]) == ["b", "a"]  # late is left out
+    assert give(GOOD) == ["", ""]
+
+
+def test_an_assignment_after_a_chapter_that_is_none_is_a_warning(make, tmp_path):
+    assert assignment_faults(the_book(tmp_path)) == []
+    about = {"exam": Assignment("Exam", 60, 20, ["first", "fifth"])}
+    book = the_book(tmp_path)
+    assert assignment_faults(Book(book.facts, {}, about)) == ["exam.md: there is no chapter fifth"]
+    _, warnings = make(GOOD, PLANS, None, ASSIGNMENT.replace("[second]", "[fifth]"))
+    assert "syllabus: classroom/assignments/exam.md: there is no chapter fifth" in warnings
+
+
+def test_what_comes_before_a_chapter_is_what_networkx_calls_its_ancestors():
+    rng = random.Random(0)
+    names = [f"c{n}" for n in range(30)]
+    needs = {name: rng.sample(names[:n], min(n, rng.randrange(3))) for n, name in enumerate(names)}
+    graph = networkx.DiGraph([(need, name) for name in names for need in needs[name]])
+    graph.add_nodes_from(names)
+    for name in names:
+        assert before(name, needs) == networkx.ancestors(graph, name)
+    parts = {"early": names[10:20], "late": names[20:]}
+    for part, (name, count) in most_needed(parts, needs).items():
+        counts = [len(networkx.descendants(graph, n)) for n in parts[part]]
+        assert (count, name) == (max(counts), parts[part][counts.index(max(counts))])
+
+
+def test_the_chapter_of_each_part_that_the_others_need_most_is_a_table(make):
+    page, _ = make("", PLANS, None, ASSIGNMENT, "```{most-needed}\n```\n")
+    [table] = page.select("article table")
+    assert [text(row) for row in table.select("tr")] == [
+        "Part Chapter Chapters that build on it",
+        "First 2",  # this small book's part has no name
+    ]
+    assert [a["href"] for a in table.select("a")] == ["../first.html"]
 
 
 @pytest.mark.parametrize(
@@ -258,7 +373,7 @@ def test_such_an_exercise_is_a_warning_that_names_its_chapter(make):
         (GOOD + "weeks: 3\n", "weeks is unknown; known: hours, minutes, talk, sessions"),
         (GOOD.replace("hours: 2", "hours: two"), "hours is 'two', which is no int"),
         (GOOD.replace("[first]", "first"), "chapters is 'first', which is no list"),
-        (GOOD.replace("assignment", "homework"), "homework is unknown"),
+        (GOOD.replace("at_home", "homework"), "homework is unknown"),
         ("hours: [\n", "no YAML"),
         ("- a\n", "is no mapping"),
     ],
