@@ -218,9 +218,7 @@ WRONG = [
     },
     {
         "name": "corners are not cut off at the edges",
-        "cells": {
-            "corners": CORNERS.format(first="pass", scale="size", divisor=2, result="found")
-        },
+        "cells": {"corners": CORNERS.format(first="pass", scale="size", divisor=2, result="found")},
         "at_most": {"overlap-graded": 2},
     },
     {
@@ -234,9 +232,7 @@ WRONG = [
     },
     {
         "name": "the whole width on either side of the centre",
-        "cells": {
-            "corners": CORNERS.format(first="pass", scale="size", divisor=1, result=CLIPPED)
-        },
+        "cells": {"corners": CORNERS.format(first="pass", scale="size", divisor=1, result=CLIPPED)},
         "at_most": {"overlap-graded": 2},
     },
     {
@@ -262,9 +258,7 @@ WRONG = [
     },
     {
         "name": "the share of the second box instead of the first",
-        "cells": {
-            "overlap": OVERLAP.format(**RIGHT | {"first": "area2[None].expand_as(common)"})
-        },
+        "cells": {"overlap": OVERLAP.format(**RIGHT | {"first": "area2[None].expand_as(common)"})},
         "at_most": {"overlap-graded": 2},
     },
     {
@@ -292,9 +286,7 @@ WRONG = [
     },
     {
         "name": "a dropped box drops others",
-        "cells": {
-            "suppress": SUPPRESS.format(**GREEDY | {"among": "order[:order.index(place)]"})
-        },
+        "cells": {"suppress": SUPPRESS.format(**GREEDY | {"among": "order[:order.index(place)]"})},
         "at_most": {"suppress-graded": 1},
     },
     {

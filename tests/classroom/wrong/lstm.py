@@ -258,8 +258,7 @@ WRONG = [
         "name": "the state is set to zero after the step, not before",
         "cells": {
             "sequence": LSTM.format(
-                **SEQUENCE
-                | {"h": "h", "c": "c", "after": "state = state[0] * on, state[1] * on"}
+                **SEQUENCE | {"h": "h", "c": "c", "after": "state = state[0] * on, state[1] * on"}
             )
         },
         "at_most": {"sequence-graded": 2},
@@ -417,9 +416,7 @@ WRONG = [
         next="state if carry else None",
     ),
     wrong_pass("the state is never carried", 1, next="None"),
-    wrong_pass(
-        "the state is always carried", 2, next="tuple(part.detach() for part in state)"
-    ),
+    wrong_pass("the state is always carried", 2, next="tuple(part.detach() for part in state)"),
     wrong_pass("gradients are added up: none is set to zero", 0, zero="pass"),
     wrong_pass(
         "gradients are set to zero after the backward pass",
@@ -463,9 +460,7 @@ WRONG = [
     {
         "name": "the temperature is forgotten",
         "cells": {
-            "write": WRITE.format(
-                **DRAW | {"sums": "scores[0, -1].softmax(dim=0).cumsum(dim=0)"}
-            )
+            "write": WRITE.format(**DRAW | {"sums": "scores[0, -1].softmax(dim=0).cumsum(dim=0)"})
         },
         "at_most": {"write-graded": 1},
     },
@@ -494,9 +489,7 @@ WRONG = [
     },
     {
         "name": "the whole text is read again, and the state is kept besides",
-        "cells": {
-            "write": WRITE.format(**DRAW | {"read": "torch.tensor([[first, *written]])"})
-        },
+        "cells": {"write": WRITE.format(**DRAW | {"read": "torch.tensor([[first, *written]])"})},
         "at_most": {"write-graded": 0},
     },
     {
