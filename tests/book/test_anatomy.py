@@ -206,7 +206,6 @@ def test_there_are_courses_of_6_12_24_and_90_hours_and_the_longest_has_every_cha
     assert [c.hours for c in courses[:4]] == [6, 12, 24, 90]
     named = {name for s in courses[3].sessions for name in [*s.chapters, *s.at_home]}
     assert named == {c.docname.removeprefix("chapters/") for c in book()}
-    # Shapes, residual networks, BLEU, attention.
     assert {s.assignment for s in courses[3].sessions if s.assignment} == {
         path.stem for path in (ROOT / "classroom" / "assignments").glob("*.md")
     }
