@@ -79,6 +79,8 @@ def main() -> None:
     asked = json.load(sys.stdin)
     cells, once, variants = asked["cells"], asked["once"], asked["variants"]
     signal.signal(signal.SIGPROF, signal.default_int_handler)
+    import torch._dynamo  # noqa: F401  # An optimizer imports it, for a second: once, not in each child.
+
     shell = InteractiveShell.instance()
     base, before, made, outputs = {}, [], {}, [None] * len(variants)
     last = max(places(cells, once, variant)[1] for variant in variants)
