@@ -140,6 +140,8 @@ def structured() -> list[Structured]:
 
 
 def _structured() -> Iterator[tuple[Callable[[], nn.Module], str, str, str]]:
+    from torchvision.models import mobilenet_v2
+
     from labnotes import bert, captioning, detection, gan, segmentation, sequence, transformer
 
     def captioner():
@@ -148,7 +150,7 @@ def _structured() -> Iterator[tuple[Callable[[], nn.Module], str, str, str]]:
 
     def fcn():
         head = segmentation.FCNHead(num_classes=2)
-        return segmentation.FCN(segmentation.mobilenet_stages(_mobilenet_v2()), head)
+        return segmentation.FCN(segmentation.mobilenet_stages(mobilenet_v2()), head)
 
     base, letters = bert.BertConfig(), "abcdefghijklmnopqrstuvwxyz "
     yield lambda: detection.TinySSD(4), "boxes", "4 classes", "detection/ssd"
@@ -168,12 +170,6 @@ def _structured() -> Iterator[tuple[Callable[[], nn.Module], str, str, str]]:
     yield gan.Translator, "a picture", "one channel", "gan/conditional"
     yield gan.PatchGAN, "a map of logits", "two channels", "gan/conditional"
     yield lambda: gan.SequenceGenerator(6, 5), "a sequence", "5 of 6 symbols", "gan/conditional"
-
-
-def _mobilenet_v2() -> nn.Module:
-    from torchvision.models import mobilenet_v2
-
-    return mobilenet_v2()
 
 
 def _side(options) -> int:
