@@ -14,8 +14,9 @@ test: .venv/.ready node_modules/.ready .venv/.browser .venv/.bubblewrap
 	# The long files first, the many short ones fill up: both processes are busy to the end.
 	$(PY) -m pytest tests/classroom tests/package -n 2 --dist loadfile --no-loadscope-reorder -q
 	$(PY) -m labnotes_site.build
-	# All tests of a page or a chapter in one process, which opens it once.
-	$(PY) -m pytest tests/book tests/site -n 2 --dist loadgroup --no-loadscope-reorder -q $(PYTEST_ARGS)
+	# All tests of a page or a chapter in one process, which opens it once. Three, for they wait for
+	# what the browser draws a third of their time.
+	$(PY) -m pytest tests/book tests/site -n 3 --dist loadgroup --no-loadscope-reorder -q $(PYTEST_ARGS)
 
 serve: book
 	$(PY) -m http.server --directory _build/html --bind 127.0.0.1 8000

@@ -13,7 +13,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+#: The first is Chromium without windows and menus: it opens a page in half the time.
+NAMES = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
 
 
 def find() -> str | None:
@@ -55,10 +62,11 @@ def install() -> str:
         If neither way works.
     """
     if shutil.which("apt-get") and os.geteuid() == 0:
-        print("Installing chromium with apt-get")
-        done = subprocess.run(["apt-get", "update", "-qq"]).returncode == 0
-        if done and subprocess.run(["apt-get", "install", "-y", "-qq", "chromium"]).returncode == 0:
-            return find()
+        subprocess.run(["apt-get", "update", "-qq"])
+        for name in NAMES[:2]:
+            print(f"Installing {name} with apt-get")
+            if subprocess.run(["apt-get", "install", "-y", "-qq", name]).returncode == 0:
+                return find()
     print("Installing Playwright's Chromium")
     subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"])
     path = find()

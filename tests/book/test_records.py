@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import json
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -281,6 +282,13 @@ def test_the_page_shows_the_record_in_a_frame_of_its_own_under_the_live_output(m
     assert printed.find_previous_sibling("div") == live[0]
     assert drawn.find_previous_sibling("div") == live[1]
     assert len(printed.select("table tbody tr")) == 5
+
+
+def test_the_page_that_sphinx_keeps_holds_no_other_document(made):
+    kept = (made / "_build" / ".doctrees" / "chapters" / f"{NAME}.doctree").read_bytes()
+    tree = pickle.loads(kept)
+    assert {id(node.document) for node in tree.findall()} == {id(tree)}
+    assert len(kept) < 50_000
 
 
 def test_the_frame_names_machine_time_and_date(made):

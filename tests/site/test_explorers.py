@@ -25,23 +25,23 @@ def spoken(place: Locator) -> list[str]:
     return place.locator("[aria-live], output, [role=status]").all_text_contents()
 
 
-def picture(place: Locator) -> str:
-    return place.locator(LIVE).inner_html()
+def remember(place: Locator) -> None:
+    """Note what the explorer draws now. (In the page: a drawing may have a million letters.)"""
+    place.locator(LIVE).evaluate("(live) => { live.lnBefore = live.innerHTML; }")
 
 
-def becomes_another(place: Locator, before: str) -> bool:
-    """Whether the explorer draws something else than `before` within 60 frames.
+def becomes_another(place: Locator) -> bool:
+    """Whether the explorer draws something else than it did at `remember`, within 60 frames.
 
     Frames and not seconds: a machine that is busy draws fewer of them.
     """
     return place.locator(LIVE).evaluate(
-        """async (live, before) => {
-            for (let n = 0; n < 60 && live.innerHTML === before; n++) {
+        """async (live) => {
+            for (let n = 0; n < 60 && live.innerHTML === live.lnBefore; n++) {
                 await new Promise(requestAnimationFrame);
             }
-            return live.innerHTML !== before;
-        }""",
-        before,
+            return live.innerHTML !== live.lnBefore;
+        }"""
     )
 
 
@@ -74,7 +74,7 @@ def answers_the_keyboard(place: Locator) -> None:
     while n < controls.count():  # a control may add others or take them away
         control = controls.nth(n)
         n += 1
-        drawn = picture(place)
+        remember(place)
         control.focus()
         kind = control.evaluate("e => e.type")
         for key in {"range": ["ArrowRight", "ArrowLeft", "ArrowLeft"]}.get(kind, ["ArrowDown"]):
@@ -82,7 +82,7 @@ def answers_the_keyboard(place: Locator) -> None:
                 control.press_sequentially(" word")
             else:
                 place.page.keyboard.press(key)
-            if becomes_another(place, drawn):
+            if becomes_another(place):
                 break
         else:
             if kind == "range":
@@ -92,7 +92,7 @@ def answers_the_keyboard(place: Locator) -> None:
 
 
 def answers_the_mouse(place: Locator) -> None:
-    before = picture(place)
+    remember(place)
     for control in place.locator(f"{RANGES}, button:not([disabled])").all():
         if not control.is_visible():
             continue
@@ -100,7 +100,7 @@ def answers_the_mouse(place: Locator) -> None:
         box = control.bounding_box()
         for part in (0.9, 0.1):
             place.page.mouse.click(box["x"] + part * box["width"], box["y"] + box["height"] / 2)
-            if becomes_another(place, before):
+            if becomes_another(place):
                 return
     pytest.fail("no control answers a click")
 

@@ -82,6 +82,9 @@ class ShowRecords(SphinxTransform):
     def _parsed(self, text: str) -> list[nodes.Node]:
         document = new_document(self.document["source"], self.document.settings)
         MystParser().parse(text, document)
+        for node in document.findall():
+            # Of its own document it would keep all that Sphinx knows of the book: 25 MB a page.
+            node.document = self.document
         return document.children
 
 
