@@ -166,7 +166,7 @@ def pytest_generate_tests(metafunc):
     """
     if "path" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("holding")
-        found = holding(marker.args[0]) if marker else pages()
+        found = holding(*marker.args, **marker.kwargs) if marker else pages()
         metafunc.parametrize(
             "path", [pytest.param(p, id=p, marks=pytest.mark.xdist_group(p)) for p in found]
         )
@@ -177,5 +177,5 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "holding(css_class): only pages with such an element")
+    config.addinivalue_line("markers", "holding(css_class, some): only pages with such an element")
     config.addinivalue_line("markers", "xdist_group(name): one process runs the tests of a group")

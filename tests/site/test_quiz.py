@@ -7,49 +7,16 @@ from playwright.sync_api import Locator, Page, expect
 from visits import switch
 
 QUESTION = ".ln-question"
-#: What of the visible reasons lies outside its box or the screen, or has no size.
-MISFITS = """(group) => [...group.querySelectorAll("label, .ln-reason-text")]
-    .filter((e) => e.getClientRects().length)
-    .flatMap((e) => [e, ...e.querySelectorAll("p, li, code, .katex-html")])
-    .filter((e) => {
-        const box = e.getBoundingClientRect(), edge = group.getBoundingClientRect();
-        const scrolls = e.closest("pre, .katex-display, .pst-scrollable-table-container");
-        return !box.width || !box.height
-            || (!scrolls && (box.right > edge.right + 1 || box.right > innerWidth + 1));
-    }).map((e) => e.outerHTML.slice(0, 160))"""
-
-
-#: What an option tells a reader now. (A reason may be a formula alone, which has no text.)
-SHOWN = """(option) => {
-    const seen = (e) => e.checkVisibility({ visibilityProperty: true })
-        && e.getBoundingClientRect().width > 0 && e.getBoundingClientRect().height > 0;
-    const reason = option.querySelector(".ln-reason");
-    const all = [...option.closest(".ln-question").querySelectorAll(".ln-reason-text")];
-    return {
-        checked: option.querySelector("input").checked,
-        right: option.matches(".ln-right"),
-        live: reason.getAttribute("aria-live"),
-        text: seen(reason) ? reason.innerText : "",
-        formulas: reason.querySelectorAll(".katex").length,
-        shown: all.filter(seen).length,
-        own: all.filter((e) => seen(e) && option.contains(e)).length,
-    };
-}"""
 
 
 def groups(page: Page) -> list[Locator]:
     return page.locator(QUESTION).all()
 
 
-def reason_alone_is_shown(option: Locator) -> None:
-    """The option is chosen, its reason is there to read, in words of its own, and no other one."""
-    found = option.evaluate(SHOWN)
-    verdict = "Right." if found["right"] else "Not this one."
-    assert found["checked"] and found["live"] == "polite"
-    assert found["text"].startswith(verdict), found["text"]
-    words = found["text"].removeprefix(verdict).strip()
-    assert words or found["formulas"], "a verdict alone is no reason"
-    assert found["shown"] == found["own"] == 1
+def is_chosen(option: Locator) -> None:
+    """The option is chosen and its reason shown; what it says is asked of every page below."""
+    expect(option.locator("input")).to_be_checked()
+    expect(option.locator(".ln-reason-text")).to_be_visible()
 
 
 def focus_is_visible(field: Locator) -> bool:
@@ -57,7 +24,7 @@ def focus_is_visible(field: Locator) -> bool:
     return field.evaluate(style) != ["none", "none"]
 
 
-@pytest.mark.holding("ln-question")
+@pytest.mark.holding("ln-question", some=4)
 def test_every_reason_is_reached_by_keyboard_with_the_network_cut(path, touch):
     seen = touch(path, "light", 1280)
     page = seen.page
@@ -77,7 +44,7 @@ def test_every_reason_is_reached_by_keyboard_with_the_network_cut(path, touch):
         assert focus_is_visible(first)
         page.keyboard.press("Space")
         for option in options:
-            reason_alone_is_shown(option)
+            is_chosen(option)
             page.keyboard.press("ArrowDown")
         expect(first).to_be_checked()  # round the circle: all options were reached
     # An answer to one question leaves the others as they are.
@@ -90,27 +57,39 @@ def test_every_reason_is_reached_by_keyboard_with_the_network_cut(path, touch):
 
 
 @pytest.mark.holding("ln-question")
-def test_every_reason_fits_a_phone(path, touch):
+def test_every_reason_says_why_alone_and_fits(path, screen, look):
     """Whether its colours can be read is asked of each page: ``test_axe_finds_nothing_serious``."""
+    found = look(path, *screen)["options"]
+    assert found["silent"] and found["all"] and found["each"]
+    for option in found["all"]:
+        verdict = "Right." if option["right"] else "Not this one."
+        assert option["checked"] and option["live"] == "polite"
+        assert option["text"].startswith(verdict), option["text"]
+        words = option["text"].removeprefix(verdict).strip()
+        assert words or option["formulas"], "a verdict alone is no reason"
+        assert option["shown"] == option["own"] == 1
+        assert option["misfits"] == []
+    assert found["width"] <= screen[1]
+
+
+@pytest.mark.holding("ln-question", some=4)
+def test_a_finger_chooses_on_a_phone(path, touch):
     seen = touch(path, "dark", 390)
     for group in groups(seen.page):
-        for n, option in enumerate(group.locator(".ln-option").all()):
-            label = option.locator("label")  # a tap on the first; to aim at all of them takes long
-            label.evaluate("e => e.click()") if n else label.click()
-            reason_alone_is_shown(option)
-            assert group.evaluate(MISFITS) == []
-    assert seen.page.evaluate("document.documentElement.scrollWidth") <= 390
+        for option in group.locator(".ln-option").all():
+            option.locator("label").click()
+            is_chosen(option)
     assert seen.errors == []
 
 
-@pytest.mark.holding("ln-question")
+@pytest.mark.holding("ln-question", some=4)
 def test_a_question_works_without_javascript(path, opened):
     seen = opened.without_javascript(path)
     for group in groups(seen.page):
         expect(group.locator(".ln-reason-text:visible")).to_have_count(0)
         group.locator("label").first.click()
         for option in group.locator(".ln-option").all():
-            reason_alone_is_shown(option)
+            is_chosen(option)
             seen.page.keyboard.press("ArrowDown")
 
 
