@@ -130,6 +130,17 @@ def test_a_wide_table_is_a_row_of_cards_on_a_phone_and_still_a_table(visit):
     page.wait_for_function("e => (e.scrollIntoView(), !e.matches('.ln-cards'))", arg=box)
 
 
+def test_a_syllabus_is_read_on_a_phone_without_scrolling_sideways(visit):
+    page = visit(width=390).go("chapters/reference/for-teachers.html").page
+    boxes = page.locator(".ln-syllabus").all()
+    assert len(boxes) >= 4
+    for box in boxes:
+        box.scroll_into_view_if_needed()
+        assert box.evaluate("e => e.scrollWidth <= e.clientWidth + 1")
+        cell = box.get_by_role("cell").first
+        assert cell.evaluate("e => getComputedStyle(e, '::before').content") == '"Before class"'
+
+
 def test_the_theme_switch_changes_the_theme_and_it_stays(visit):
     seen = visit("light").go("index.html")
     page = seen.page

@@ -22,10 +22,11 @@
   /** A table too wide for a phone: each row a card, its first cell the card's title. */
   function fitTable(box) {
     const table = box.querySelector("table");
-    if (!table || !PHONE.matches || !wide(box) || table.closest(".ln-syllabus")) return;
+    if (!table || !PHONE.matches || !wide(box)) return;
     const heads = [...table.querySelectorAll("thead tr:last-child > *")];
     const rows = [...table.querySelectorAll("tbody tr, tfoot tr")];
-    if (rows.length * (heads.length - 1) > MOST_LINES) return; // it scrolls, its first column stays
+    const lines = box.matches(".ln-syllabus") ? 0 : rows.length * (heads.length - 1); // no lines: texts
+    if (lines > MOST_LINES) return; // it scrolls, its first column stays
     const plain = heads.length > 1 && rows.every((row) => row.cells.length === heads.length);
     if (!plain || table.querySelector("[rowspan], [colspan]")) return;
     for (const row of rows) {
