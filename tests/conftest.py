@@ -19,6 +19,13 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
+def pytest_collection_finish(session):
+    """Ungrouped, each process would open each page, and the tests take twice as long, unnoticed."""
+    grouped = [item for item in session.items if item.get_closest_marker("xdist_group")]
+    if session.config.getoption("loadgroup", False) and not all("@" in i.nodeid for i in grouped):
+        raise pytest.UsageError("this pytest-xdist cannot group the tests of this pytest")
+
+
 @pytest.fixture
 def real_data():
     """Call it with the name of a data set: skips the test where LABNOTES_DATA has not got it."""
