@@ -10,7 +10,6 @@ import itertools
 import math
 import random
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,36 +18,28 @@ import torchvision
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from sklearn.metrics import log_loss
+from solutions import solution
+from test_assignments import the
 from torch import nn
 
-from labnotes_classroom.source import is_kind, read, task
+from labnotes_classroom.source import is_kind, task
 
-ASSIGNMENTS = Path(__file__).parents[2] / "classroom" / "assignments"
-
-
-def solution(name: str) -> dict:
-    """What the answers of an assignment define, with its imports and what they use of the given cells."""
-    names: dict = {}
-    for cell in read(ASSIGNMENTS / f"{name}.md", "pass").notebook.cells:
-        given = task(cell).get("id") in ("setup", "norm")
-        if given or is_kind(cell, "answer"):
-            exec(cell.source, names)  # noqa: S102
-    return names
+NEEDED = ("setup", "norm")  # of the given cells: the others train
 
 
 @pytest.fixture(scope="module")
 def boxes():
-    return solution("boxes")
+    return solution("boxes", NEEDED)
 
 
 @pytest.fixture(scope="module")
 def lstm():
-    return solution("lstm")
+    return solution("lstm", NEEDED)
 
 
 @pytest.fixture(scope="module")
 def decoder():
-    return solution("decoder")
+    return solution("decoder", NEEDED)
 
 
 def some_boxes(n: int, draw: torch.Generator) -> torch.Tensor:
@@ -307,6 +298,6 @@ def test_writing_with_a_cache_is_writing_with_torchs_layer_all_again(decoder):
 
 def test_every_answer_comes_with_an_example():
     for name in ("boxes", "lstm", "decoder"):
-        for cell in read(ASSIGNMENTS / f"{name}.md", "pass").notebook.cells:
+        for cell in the(name).notebook.cells:
             if is_kind(cell, "answer") and re.search(r"^def ", cell.source, re.M):
                 assert "Example: " in cell.source, (name, task(cell)["id"])

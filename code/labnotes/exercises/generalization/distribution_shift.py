@@ -16,7 +16,10 @@ def rescale(answer: Callable) -> Iterator[Case]:
 
     Expected: Bayes' rule in worlds of which the densities of the classes are known.
     """
-    hint = "multiply by new / old, class by class, then divide each row by its sum"
+    hint = (
+        "by Bayes' rule each answer holds the old share of its class as a factor: take that out, put "
+        "the new share in, and see whether a row is still a distribution"
+    )
     half = torch.tensor([[0.5, 0.5], [0.9, 0.1]])
     yield Case(
         "rescale([[0.5, 0.5], [0.9, 0.1]], old=[0.5, 0.5], new=[0.1, 0.9])",
