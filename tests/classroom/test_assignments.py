@@ -2,7 +2,9 @@
 
 import importlib.util
 import json
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,23 @@ WRONG = [(path.stem, wrong) for path in SOURCES for wrong in wrong_answers(path.
 
 def the(name: str):
     return read(ROOT / "classroom" / "assignments" / f"{name}.md", "pass")
+
+
+@cache
+def solution(name: str, given: Sequence[str] | None = None) -> dict:
+    """The names that the answers of an assignment make, and the `given` cells before them.
+
+    Without `given` all of these are run, but for the one that installs and the table of results.
+    """
+    names: dict = {}
+    for cell in the(name).notebook.cells:
+        if is_kind(cell, "answer") or (is_kind(cell, "given") and wanted(task(cell)["id"], given)):
+            exec(cell.source, names)
+    return names
+
+
+def wanted(cell: str, given: Sequence[str] | None) -> bool:
+    return cell not in ("install", "results") if given is None else cell in given
 
 
 def generous(seconds: int) -> jail.Limits:

@@ -18,8 +18,7 @@ import torchvision
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from sklearn.metrics import log_loss
-from solutions import solution
-from test_assignments import the
+from test_assignments import solution, the
 from torch import nn
 
 from labnotes_classroom.source import is_kind, task
