@@ -14,8 +14,8 @@ test: .venv/.ready node_modules/.ready .venv/.browser .venv/.bubblewrap
 	# The long files first, the many short ones fill up: both processes are busy to the end.
 	$(PY) -m pytest tests/classroom tests/package -n 2 --dist loadfile --no-loadscope-reorder -q
 	$(PY) -m labnotes_site.build
-	# All tests of a page or a chapter in one process, which opens it once. Three, for they wait for
-	# what the browser draws a third of their time.
+	# All tests of a page or a chapter in one process, which opens it once. Three processes, for at
+	# times they wait for the browser's frames.
 	$(PY) -m pytest tests/book tests/site -n 3 --dist loadgroup --no-loadscope-reorder -q $(PYTEST_ARGS)
 
 serve: book

@@ -40,11 +40,7 @@ def ids(page: str) -> list[str]:
 
 
 @cache
-def holding(css_class: str, some: int | None = None) -> list[str]:
-    """The pages with an element of `css_class`, or `some` of them from the first to the last.
-
-    All are searched before any test starts.
-    """
+def holding(css_class: str) -> list[str]:
+    """The pages with an element of `css_class`. (All are searched before any test starts.)"""
     there = re.compile(rf'<[^<>]*\sclass="(?:[^"]*\s)?{re.escape(css_class)}[\s"]')
-    found = [page for page in pages() if there.search(text(page))]
-    return found if some is None else found[:: -(-len(found) // some)]
+    return [page for page in pages() if there.search(text(page))]

@@ -13,10 +13,11 @@ def groups(page: Page) -> list[Locator]:
     return page.locator(QUESTION).all()
 
 
-def is_chosen(option: Locator) -> None:
-    """The option is chosen and its reason shown; what it says is asked of every page below."""
+def is_chosen(option: Locator, group: Locator) -> None:
+    """The option is chosen, its reason shown and no other; what it says is asked of every page below."""
     expect(option.locator("input")).to_be_checked()
     expect(option.locator(".ln-reason-text")).to_be_visible()
+    expect(group.locator(".ln-reason-text:visible")).to_have_count(1)
 
 
 def focus_is_visible(field: Locator) -> bool:
@@ -44,7 +45,7 @@ def test_every_reason_is_reached_by_keyboard_with_the_network_cut(path, touch):
         assert focus_is_visible(first)
         page.keyboard.press("Space")
         for option in options:
-            is_chosen(option)
+            is_chosen(option, group)
             page.keyboard.press("ArrowDown")
         expect(first).to_be_checked()  # round the circle: all options were reached
     # An answer to one question leaves the others as they are.
@@ -78,7 +79,7 @@ def test_a_finger_chooses_on_a_phone(path, touch):
     for group in groups(seen.page):
         for option in group.locator(".ln-option").all():
             option.locator("label").click()
-            is_chosen(option)
+            is_chosen(option, group)
     assert seen.errors == []
 
 
@@ -89,7 +90,7 @@ def test_a_question_works_without_javascript(path, opened):
         expect(group.locator(".ln-reason-text:visible")).to_have_count(0)
         group.locator("label").first.click()
         for option in group.locator(".ln-option").all():
-            is_chosen(option)
+            is_chosen(option, group)
             seen.page.keyboard.press("ArrowDown")
 
 

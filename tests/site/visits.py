@@ -72,41 +72,6 @@ FACTS = {
             && !box.matches(".ln-more-right, .ln-more-left")
             : e.getBoundingClientRect().right > innerWidth + 1);
     }).map((e) => e.innerText.slice(0, 80))""",
-    # Each option of each question, chosen: what it tells then, and what of it does not fit.
-    "options": """() => {
-        const seen = (e) => e.checkVisibility({ visibilityProperty: true })
-            && e.getBoundingClientRect().width > 0 && e.getBoundingClientRect().height > 0;
-        const misfits = (group) => [...group.querySelectorAll("label, .ln-reason-text")]
-            .filter((e) => e.getClientRects().length)
-            .flatMap((e) => [e, ...e.querySelectorAll("p, li, code, .katex-html")])
-            .filter((e) => {
-                const box = e.getBoundingClientRect(), edge = group.getBoundingClientRect();
-                const scrolls = e.closest("pre, .katex-display, .pst-scrollable-table-container");
-                return !box.width || !box.height
-                    || (!scrolls && (box.right > edge.right + 1 || box.right > innerWidth + 1));
-            }).map((e) => e.outerHTML.slice(0, 160));
-        const groups = [...document.querySelectorAll(".ln-question")];
-        const silent = groups.every((g) => ![...g.querySelectorAll(".ln-reason-text")].some(seen));
-        const all = groups.flatMap((group) => [...group.querySelectorAll(".ln-option")].map((option) => {
-            option.querySelector("label").click();
-            const reason = option.querySelector(".ln-reason");
-            const texts = [...group.querySelectorAll(".ln-reason-text")].filter(seen);
-            return {
-                checked: option.querySelector("input").checked,
-                right: option.matches(".ln-right"),
-                live: reason.getAttribute("aria-live"),
-                text: seen(reason) ? reason.innerText : "",  // a formula alone has none
-                formulas: reason.querySelectorAll(".katex").length,
-                shown: texts.length,
-                own: texts.filter((e) => option.contains(e)).length,
-                misfits: misfits(group),
-            };
-        }));
-        const chosen = document.querySelectorAll(".ln-question input:checked").length;
-        const width = document.documentElement.scrollWidth;
-        document.querySelectorAll(".ln-question input").forEach((e) => { e.checked = e.defaultChecked; });
-        return { silent, all, width, each: chosen == groups.length };
-    }""",
     "width": "() => document.documentElement.scrollWidth",
     "too wide": """() => [...document.querySelectorAll("main *")].filter((e) => {
         const scrolls = e.closest(
@@ -141,6 +106,41 @@ FACTS = {
         takes: Math.min(...[...place.querySelectorAll("input, select, textarea")]
             .map((e) => e.getBoundingClientRect().top)),
     }))""",
+    # Each option of each question, chosen: what it tells then, and what of it does not fit. The last
+    # of the facts, for it leaves options chosen; `RESET` takes that back.
+    "options": """() => {
+        const seen = (e) => e.checkVisibility({ visibilityProperty: true })
+            && e.getBoundingClientRect().width > 0 && e.getBoundingClientRect().height > 0;
+        const misfits = (group) => [...group.querySelectorAll("label, .ln-reason-text")]
+            .filter((e) => e.getClientRects().length)
+            .flatMap((e) => [e, ...e.querySelectorAll("p, li, code, .katex-html")])
+            .filter((e) => {
+                const box = e.getBoundingClientRect(), edge = group.getBoundingClientRect();
+                const scrolls = e.closest("pre, .katex-display, .pst-scrollable-table-container");
+                return !box.width || !box.height
+                    || (!scrolls && (box.right > edge.right + 1 || box.right > innerWidth + 1));
+            }).map((e) => e.outerHTML.slice(0, 160));
+        const groups = [...document.querySelectorAll(".ln-question")];
+        const silent = groups.every((g) => ![...g.querySelectorAll(".ln-reason-text")].some(seen));
+        const all = groups.flatMap((group) => [...group.querySelectorAll(".ln-option")].map((option) => {
+            option.querySelector("label").click();
+            const reason = option.querySelector(".ln-reason");
+            const texts = [...group.querySelectorAll(".ln-reason-text")].filter(seen);
+            return {
+                checked: option.querySelector("input").checked,
+                right: option.matches(".ln-right"),
+                live: reason.getAttribute("aria-live"),
+                text: seen(reason) ? reason.innerText : "",  // a formula alone has none
+                formulas: reason.querySelectorAll(".katex").length,
+                shown: texts.length,
+                own: texts.filter((e) => option.contains(e)).length,
+                misfits: misfits(group),
+            };
+        }));
+        const chosen = document.querySelectorAll(".ln-question input:checked").length;
+        const width = document.documentElement.scrollWidth;
+        return { silent, all, width, each: chosen == groups.length };
+    }""",
 }
 
 #: How far the page's parts have jumped while it was loaded and read, and which of them.
@@ -400,6 +400,7 @@ def looked(seen: Visit, path: str, axe: bool) -> dict:
     page.add_style_tag(content=EVERYTHING)
     page.evaluate(FITTED)
     found |= {name: page.evaluate(fact) for name, fact in FACTS.items()}
+    page.evaluate(RESET)
     found["weight"] = seen.weight()
     if page.viewport_size["width"] == PHONE:
         page.set_viewport_size({"width": NARROW, "height": HEIGHT})

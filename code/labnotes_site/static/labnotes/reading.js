@@ -25,8 +25,9 @@
     if (!table || !PHONE.matches || !wide(box)) return;
     const heads = [...table.querySelectorAll("thead tr:last-child > *")];
     const rows = [...table.querySelectorAll("tbody tr, tfoot tr")];
-    const lines = box.matches(".ln-syllabus") ? 0 : rows.length * (heads.length - 1); // no lines: texts
-    if (lines > MOST_LINES) return; // it scrolls, its first column stays
+    const long = rows.length * (heads.length - 1) > MOST_LINES;
+    // It scrolls, its first column stays. (A syllabus has texts in its cells, which want the width.)
+    if (long && !box.matches(".ln-syllabus")) return;
     const plain = heads.length > 1 && rows.every((row) => row.cells.length === heads.length);
     if (!plain || table.querySelector("[rowspan], [colspan]")) return;
     for (const row of rows) {
