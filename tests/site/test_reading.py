@@ -130,6 +130,13 @@ def test_a_wide_table_is_a_row_of_cards_on_a_phone_and_still_a_table(visit):
     page.wait_for_function("e => (e.scrollIntoView(), !e.matches('.ln-cards'))", arg=box)
 
 
+def test_an_empty_cell_of_a_card_is_seen_to_be_empty(visit):
+    page = visit("light", 390).go("chapters/generalization/model-selection.html").page
+    empty = page.locator(".ln-cards td:not(:first-child)").filter(has_not_text=re.compile(r"\S"))
+    assert empty.count()
+    assert empty.first.evaluate("e => getComputedStyle(e, '::after').content") == '"–"'
+
+
 def test_a_syllabus_is_read_on_a_phone_without_scrolling_sideways(visit):
     page = visit(width=390).go("chapters/reference/for-teachers.html").page
     boxes = page.locator(".ln-syllabus").all()
