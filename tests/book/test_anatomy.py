@@ -102,6 +102,16 @@ def test_the_first_chapter_asks_for_no_word_of_later_ones(first):
     assert re.findall(words, prose(first), re.I) == []
 
 
+def test_the_first_chapter_tells_how_to_read_listings_and_verdicts(first):
+    said = " ".join(prose(first).split())
+    assert "`_check…` functions in it only refuse bad input" in said, (
+        "what listings call and do not show"
+    )
+    assert "three coins fall alike once in four times" in said, (
+        "what equal signs of three seeds are worth"
+    )
+
+
 def test_every_note_of_the_front_matter_is_settled_in_one_place(chapter):
     blocks = [i for m in SETTLES_BLOCK.findall(prose(chapter)) for i in m.split()]
     settled = blocks + [i for m in SETTLES_ROLE.findall(prose(chapter)) for i in m.split()]

@@ -80,15 +80,27 @@ def unseen(cells: list[str]) -> list[str]:
 
     Those are calls that give a displayed object, and expressions that do nothing but have a value
     (a name, an attribute, a sum of names), wherever they are not the last statement of a cell. A
-    semicolon after the last one hides it too.
+    semicolon after the last one hides it too, and so does a name that no cell asks for.
     """
     trees = [tree_of(cell) for cell in cells]
     names = own(trees, imported(trees))
     defined = {f.name for tree in trees for f in tree.body if isinstance(f, ast.FunctionDef)}
+    asked = {
+        n.id
+        for tree in trees
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+    }
     lost = []
     for cell, tree in zip(cells, trees):
         hidden = cell.rstrip().endswith(";")
         for node in ast.walk(tree):
+            if isinstance(node, ast.Assign) and called(node.value) in names - (
+                defined if on_an_object(node.value) else set()
+            ):
+                kept = {n.id for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+                if not kept & asked:
+                    lost.append(ast.unparse(node))
             if not isinstance(node, ast.Expr) or (tree.body[-1] is node and not hidden):
                 continue
             value = node.value
@@ -120,6 +132,7 @@ IMPORTS = "from labnotes.show import source, table as grid\nfrom labnotes.exerci
         ("loss == mark\nprint(loss)", ["loss == mark"]),
         ("print('done')\ngrid(rows)", []),
         ("shown = grid(rows)\nprint(shown)", []),
+        ("shown = grid(rows)\nprint('done')", ["shown = grid(rows)"]),
         ("print(grid(rows))\ndisplay(grid(rows))\nx = 1", []),
         ("check('a.b', f);", []),
         ("'''A text.'''\nnet.eval()\n(one.eval(), two.eval())\nx = 1", []),
