@@ -14,3 +14,18 @@ def check_positive(**numbers) -> None:
     for name, value in numbers.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ValueError(f"{name} is {value!r}: give a positive integer")
+
+
+def check_tensors(**values) -> None:
+    """Refuse what is no tensor, by its name: ``check_tensors(x=x, y=y)``.
+
+    Raises
+    ------
+    ValueError
+        If one is a list, an array, a number or anything else.
+    """
+    from torch import Tensor  # here: the other checks serve modules that load without torch
+
+    for name, value in values.items():
+        if not isinstance(value, Tensor):
+            raise ValueError(f"{name} is a {type(value).__name__}: give a tensor")

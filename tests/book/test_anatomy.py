@@ -12,7 +12,7 @@ import pytest
 import yaml
 from built_book import ROOT, book, notes
 
-from labnotes_site.course import plans
+from labnotes_site.course import before, plans
 
 HEADINGS = [
     "After this chapter you can",
@@ -57,6 +57,15 @@ def test_front_matter_says_what_the_site_needs(chapter):
     assert all((ROOT / "chapters" / f"{need}.md").exists() for need in matter["needs"])
     if "paper" in matter:
         assert f"{{{matter['paper']}," in (ROOT / "references.bib").read_text("utf8")
+
+
+def test_who_speaks_of_momentum_comes_after_the_chapter_that_explains_it(chapter):
+    """A word that many chapters use and one explains: `needs` has to lead there."""
+    home, name = "start/training-loop", chapter.docname.removeprefix("chapters/")
+    words = re.sub(r"`[^`]*`", "", prose(chapter))  # an argument may have the name
+    if "momentum" in words and not name.startswith("start/"):
+        needs = {c.docname.removeprefix("chapters/"): front(c).get("needs", []) for c in book()}
+        assert home in before(name, needs)
 
 
 def test_sections_stand_in_the_order_of_the_anatomy(chapter):

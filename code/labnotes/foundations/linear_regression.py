@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from labnotes.checks import check_tensors
+
 
 class Parameters(NamedTuple):
     """What a linear model has to learn.
@@ -231,6 +233,7 @@ def least_absolute_line(x: Tensor, y: Tensor) -> Parameters:
 
 
 def _check_data(inputs: Tensor, targets: Tensor) -> None:
+    check_tensors(inputs=inputs, targets=targets)
     if inputs.dim() != 2 or not inputs.is_floating_point():
         raise ValueError(
             f"inputs are {tuple(inputs.shape)} {inputs.dtype}: give floats (rows, columns); "
@@ -246,6 +249,9 @@ def _check_data(inputs: Tensor, targets: Tensor) -> None:
 
 
 def _check_parameters(inputs: Tensor, weight: Tensor, bias: Tensor) -> None:
+    check_tensors(inputs=inputs, weight=weight, bias=bias)
+    if weight.dtype != inputs.dtype:
+        raise ValueError(f"weight is {weight.dtype}, inputs are {inputs.dtype}: give one type")
     if weight.shape != inputs.shape[1:]:
         raise ValueError(
             f"weight is {tuple(weight.shape)}, inputs are {tuple(inputs.shape)}: give one weight "
@@ -264,6 +270,8 @@ def _check_descent(lr: float, steps: int) -> None:
 
 def _check_rank(A: Tensor) -> None:
     rows, columns = A.shape
+    if not A.isfinite().all():
+        raise ValueError("inputs have NaN or infinite values: remove or replace those rows")
     rank = int(torch.linalg.matrix_rank(A))
     if rank < columns:
         raise ValueError(
@@ -273,6 +281,7 @@ def _check_rank(A: Tensor) -> None:
 
 
 def _check_points(x: Tensor, y: Tensor) -> None:
+    check_tensors(x=x, y=y)
     if x.dim() != 1 or x.shape != y.shape or not x.is_floating_point():
         raise ValueError(
             f"x is {tuple(x.shape)} {x.dtype}, y is {tuple(y.shape)}: give floats (rows,), as many "
@@ -280,3 +289,5 @@ def _check_points(x: Tensor, y: Tensor) -> None:
         )
     if len(x) < 2 or (x == x[0]).all():
         raise ValueError("all points have one x: a line needs two different ones")
+    if not (x.isfinite().all() and y.isfinite().all()):
+        raise ValueError("points have NaN or infinite values: leave them out")

@@ -31,7 +31,8 @@ def mlp(sizes: Sequence[int], activation: Callable[[], nn.Module] = nn.ReLU) -> 
     Raises
     ------
     ValueError
-        If there are fewer than two sizes, or one is no positive integer.
+        If there are fewer than two sizes, one is no positive integer, or `activation` is a layer
+        and not what makes one.
 
     Examples
     --------
@@ -39,6 +40,7 @@ def mlp(sizes: Sequence[int], activation: Callable[[], nn.Module] = nn.ReLU) -> 
     [(8, 4), (8,), (3, 8), (3,)]
     """
     _check_sizes(sizes)
+    _check_activation(activation)
     layers = [nn.Flatten()]
     for inputs, outputs in zip(sizes, sizes[1:]):
         layers += [nn.Linear(inputs, outputs), activation()]
@@ -52,6 +54,13 @@ def _check_sizes(sizes: Sequence[int]) -> None:
         )
     for i, size in enumerate(sizes):
         check_positive(**{f"sizes[{i}]": size})
+
+
+def _check_activation(activation: Callable[[], nn.Module]) -> None:
+    if isinstance(activation, nn.Module) or not callable(activation):
+        raise ValueError(
+            f"activation is {activation!r}: give what makes the layer, nn.ReLU without brackets"
+        )
 
 
 @dataclass

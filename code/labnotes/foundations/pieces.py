@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from labnotes.checks import check_tensors
+
 
 @dataclass
 class Pieces:
@@ -80,6 +82,7 @@ def best_slopes(hinges: Tensor, x: Tensor, y: Tensor) -> Pieces:
 
 
 def _check_pairs(x: Tensor, y: Tensor) -> None:
+    check_tensors(x=x, y=y)
     if x.ndim != 1 or x.shape != y.shape:
         raise ValueError(
             f"x and y have the shapes {tuple(x.shape)} and {tuple(y.shape)}: give one y for each x"
@@ -94,6 +97,7 @@ def _check_points(x: Tensor, y: Tensor) -> None:
 
 def _check_hinges(hinges: Tensor, x: Tensor, y: Tensor) -> None:
     _check_pairs(x, y)
+    check_tensors(hinges=hinges)
     if hinges.ndim != 1 or not 0 < len(hinges) < len(x):
         raise ValueError(
             f"hinges have the shape {tuple(hinges.shape)} for {len(x)} points: give (units,), "

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from labnotes.checks import check_tensors
+
 Activation = Callable[[torch.Tensor], torch.Tensor]
 
 #: What may stand between two layers, by name.
@@ -49,11 +51,17 @@ def rms(numbers: torch.Tensor) -> float:
 
     Computed in float64: the squares of vanishing numbers are none that float32 can hold.
 
+    Raises
+    ------
+    ValueError
+        If there is no number, or no tensor.
+
     Examples
     --------
     >>> rms(torch.tensor([3.0, -3.0]))
     3.0
     """
+    _check_numbers(numbers)
     return numbers.detach().double().square().mean().sqrt().item()
 
 
@@ -75,7 +83,8 @@ def mean_squares(activation: Activation, size: float = 1.0) -> MeanSquares:
     Raises
     ------
     ValueError
-        If `size` is not a positive finite number.
+        If `size` is not a positive finite number, or `activation` does not give one number for
+        each number.
 
     References
     ----------
@@ -90,6 +99,7 @@ def mean_squares(activation: Activation, size: float = 1.0) -> MeanSquares:
     _check_positive_number("size", size)
     z = (size * POINTS).requires_grad_()
     value = activation(z)
+    _check_activated(z, value)
     (slope,) = torch.autograd.grad(value.sum(), z)
     return MeanSquares((WEIGHTS @ value.detach() ** 2).item(), (WEIGHTS @ slope**2).item())
 
@@ -166,7 +176,7 @@ def layer_sizes(
     Raises
     ------
     ValueError
-        If there is no linear layer, or `loss` gives no single number that depends on the weights.
+        If `model` is no network, there is no linear layer, or `loss` gives no single number that depends on the weights.
 
     Notes
     -----
@@ -179,6 +189,7 @@ def layer_sizes(
     >>> layer_sizes(net, torch.tensor([[2.0]]), lambda out: 5 * out.sum())
     Sizes(signal=[6.0], gradient=[5.0])
     """
+    _check_model(model)
     outputs = []
 
     def keep(layer, inputs, output):
@@ -201,6 +212,26 @@ def _check_positive_number(name: str, value: float) -> None:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not 0 < value < float("inf"):
         raise ValueError(f"{name} is {value!r}: give a positive number")
+
+
+def _check_numbers(numbers: torch.Tensor) -> None:
+    check_tensors(numbers=numbers)
+    if not numbers.numel():
+        raise ValueError("there is no number: a mean needs at least one")
+
+
+def _check_activated(z: torch.Tensor, value: torch.Tensor) -> None:
+    if not isinstance(value, torch.Tensor) or value.shape != z.shape:
+        came = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
+        raise ValueError(
+            f"activation made {came} of {tuple(z.shape)}: give a function that works on each "
+            "number by itself, such as torch.tanh"
+        )
+
+
+def _check_model(model: nn.Module) -> None:
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"model is a {type(model).__name__}: give an nn.Module")
 
 
 def _check_network(depth: int, gain: float, activation: str) -> None:

@@ -31,7 +31,7 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     Raises
     ------
     ValueError
-        If `p` is out of its range.
+        If `p` is out of its range, or `x` no tensor of floating point numbers.
 
     References
     ----------
@@ -39,6 +39,7 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     section 4; the division during training stands in section 10.
     """
     _check_probability(p)
+    _check_floats(x)
     if not training:
         return x
     mask = torch.rand_like(x) >= p  # 1 with probability 1 - p
@@ -167,6 +168,12 @@ def expected_dropout_fit(inputs: Tensor, targets: Tensor, p: float) -> Tensor:
 def _check_probability(p: float) -> None:
     if not 0 <= p < 1:
         raise ValueError(f"p is {p}: give a probability of at least 0 and below 1")
+
+
+def _check_floats(x: Tensor) -> None:
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
+        raise ValueError(f"x is {kind}: give a tensor of floating point numbers")
 
 
 def _check_passes(passes: int) -> None:

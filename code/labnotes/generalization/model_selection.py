@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from labnotes.checks import check_tensors
 from labnotes.generalization.checks import check_inputs
 
 MARGIN = 0.1  # a loss counts as lower than another if it is lower by this part
@@ -163,6 +164,7 @@ def _lower(loss: float, other: float) -> bool:
 
 
 def _check_powers(x: Tensor, degree: int) -> None:
+    check_tensors(x=x)
     if x.dim() != 1 or not x.is_floating_point():
         raise ValueError(f"x is {tuple(x.shape)} {x.dtype}: give floats (rows,)")
     if not isinstance(degree, int) or isinstance(degree, bool) or degree < 0:
@@ -170,6 +172,7 @@ def _check_powers(x: Tensor, degree: int) -> None:
 
 
 def _check_fit(features: Tensor, targets: Tensor) -> None:
+    check_tensors(features=features, targets=targets)
     check_inputs(features)
     if targets.dim() not in (1, 2) or len(targets) != len(features):
         raise ValueError(
@@ -187,6 +190,8 @@ def _check_losses(goal: float, **runs: Losses | None) -> None:
     if not 0 < goal < math.inf:
         raise ValueError(f"goal is {goal}: give a loss above 0")
     for name, run in runs.items():
+        if not isinstance(run, Losses | None):
+            raise ValueError(f"{name} is a {type(run).__name__}: give Losses(train, valid)")
         if run is not None and not all(v >= 0 for v in (run.train, run.valid, run.test or 0)):
             raise ValueError(
                 f"a loss of {name} is not a number of at least 0: {run}; if it is NaN, look at the "

@@ -119,7 +119,7 @@ def k_fold(rows: int, k: int, seed: int | None = None) -> Iterator[tuple[np.ndar
     >>> [valid.tolist() for _, valid in k_fold(7, 3)]
     [[0, 1, 2], [3, 4], [5, 6]]
     """
-    _check_folds(rows, k)
+    _check_folds(rows, k, seed)
     order = np.arange(rows)
     if seed is not None:
         np.random.RandomState(seed).shuffle(order)
@@ -218,8 +218,10 @@ def _check_columns(columns: dict[str, np.ndarray], encoder: TableEncoder) -> dic
     return columns
 
 
-def _check_folds(rows: int, k: int) -> None:
+def _check_folds(rows: int, k: int, seed: int | None) -> None:
     check_positive(rows=rows, k=k)
+    if seed is not None and not (isinstance(seed, int | np.integer) and 0 <= seed < 2**32):
+        raise ValueError(f"seed is {seed!r}: give a whole number from 0 to 2**32 - 1, or None")
     if not 2 <= k <= rows:
         raise ValueError(f"k is {k} with {rows} rows: give a number from 2 to the number of rows")
 

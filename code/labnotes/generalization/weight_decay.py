@@ -30,13 +30,13 @@ def decayed_step(parameters: Iterable[Tensor], lr: float, weight_decay: float) -
     Raises
     ------
     ValueError
-        If a number is out of its range.
+        If a number is out of its range, or `parameters` is a single tensor.
 
     References
     ----------
     Krogh and Hertz, "A Simple Weight Decay Can Improve Generalization", 1991, equations 2 and 3.
     """
-    _check_step(lr, weight_decay)
+    _check_step(parameters, lr, weight_decay)
     for w in parameters:
         if w.grad is not None:
             w.mul_(1 - lr * weight_decay)
@@ -85,7 +85,7 @@ def ridge(inputs: Tensor, targets: Tensor, penalty: float) -> LinearModel:
     Raises
     ------
     ValueError
-        If shapes do not match or the penalty is negative.
+        If shapes do not match, a value is NaN or infinite, or the penalty is negative.
 
     References
     ----------
@@ -94,6 +94,7 @@ def ridge(inputs: Tensor, targets: Tensor, penalty: float) -> LinearModel:
     edition, equation 3.47.
     """
     check_table(inputs, targets)
+    _check_finite(inputs, targets)
     _check_penalty(penalty)
     middle, mean = inputs.mean(0), targets.mean()
     u, s, vt = torch.linalg.svd(inputs - middle, full_matrices=False)  # s: (k,), k <= rows, columns
@@ -119,7 +120,7 @@ def effective_parameters(inputs: Tensor, penalty: float) -> float:
     Raises
     ------
     ValueError
-        If `inputs` is not a table or the penalty is negative.
+        If `inputs` is not a table, a value is NaN or infinite, or the penalty is negative.
 
     References
     ----------
@@ -127,17 +128,25 @@ def effective_parameters(inputs: Tensor, penalty: float) -> float:
     equation 3.50, "effective degrees of freedom".
     """
     check_inputs(inputs)
+    _check_finite(inputs)
     _check_penalty(penalty)
     s = torch.linalg.svdvals(inputs - inputs.mean(0))
     s = s[s > s.max() * max(inputs.shape) * torch.finfo(s.dtype).eps]
     return float((s**2 / (s**2 + len(inputs) * penalty)).sum())
 
 
-def _check_step(lr: float, weight_decay: float) -> None:
+def _check_step(parameters: Iterable[Tensor], lr: float, weight_decay: float) -> None:
+    if isinstance(parameters, Tensor):  # its rows have no gradients: nothing would move
+        raise ValueError("parameters is a tensor: give a list of them, [w]")
     if not lr > 0:
         raise ValueError(f"lr is {lr}: give a learning rate above 0")
     if not weight_decay >= 0:
         raise ValueError(f"weight_decay is {weight_decay}: give 0 or more")
+
+
+def _check_finite(*tables: Tensor) -> None:
+    if not all(table.isfinite().all() for table in tables):
+        raise ValueError("there are NaN or infinite values: remove or replace those rows")
 
 
 def _check_penalty(penalty: float) -> None:

@@ -187,6 +187,14 @@ GOOD = torch.zeros(4, 2), torch.zeros(4), torch.zeros(2), torch.zeros(())
         (2, torch.zeros(2, 1), r"weight is \(2, 1\)"),
         (2, torch.zeros(3), r"weight is \(3,\)"),
         (3, torch.zeros(1), r"bias is \(1,\)"),
+        (0, [[1.0, 2.0]], "inputs is a list: give a tensor"),
+        (1, [1.0], "targets is a list"),
+        (
+            2,
+            torch.zeros(2, dtype=torch.float64),
+            "weight is torch.float64, inputs are torch.float32",
+        ),
+        (3, 0.0, "bias is a float: give a tensor"),
     ],
 )
 @pytest.mark.parametrize("function", [mse, mse_gradient, mae, mae_gradient])
@@ -232,6 +240,7 @@ def test_a_descent_that_cannot_be_is_refused(options, said):
         (torch.eye(3)[:2], "2 rows decide 2 of 4 parameters"),
         (torch.ones(5, 1), "5 rows decide 1 of 2 parameters"),
         (torch.arange(10.0).view(5, 2), "5 rows decide 2 of 3 parameters"),
+        (torch.tensor([[1.0], [float("nan")], [2.0]]), "inputs have NaN or infinite values"),
     ],
 )
 def test_normal_equations_refuse_what_the_rows_cannot_decide(inputs, said):
@@ -247,6 +256,9 @@ def test_normal_equations_refuse_what_the_rows_cannot_decide(inputs, said):
         (torch.arange(3), torch.zeros(3), "torch.int64"),
         (torch.ones(3), torch.zeros(3), "all points have one x"),
         (torch.ones(1), torch.zeros(1), "all points have one x"),
+        (torch.arange(2.0), torch.tensor([0.0, float("nan")]), "points have NaN"),
+        (torch.tensor([0.0, float("inf")]), torch.zeros(2), "points have NaN or infinite"),
+        ([0.0, 1.0], torch.zeros(2), "x is a list"),
     ],
 )
 def test_points_without_a_line_are_refused(x, y, said):

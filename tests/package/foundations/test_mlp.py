@@ -49,6 +49,12 @@ def test_sizes_that_make_no_network_are_refused(sizes, text):
         mlp(sizes)
 
 
+@pytest.mark.parametrize("activation", [nn.ReLU(), "relu", None])
+def test_an_activation_that_makes_no_layer_is_refused(activation):
+    with pytest.raises(ValueError, match="without brackets"):
+        mlp((2, 3, 1), activation)
+
+
 def layers(inputs, hidden, classes, batch, seed):
     shapes = ((batch, inputs), (hidden, inputs), (hidden,), (classes, hidden), (classes,))
     x, *weights = (drawn(*shape, seed=10 * seed + i) for i, shape in enumerate(shapes))

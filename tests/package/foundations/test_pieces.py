@@ -59,6 +59,8 @@ def test_the_best_slopes_are_scikit_learns_regression_on_the_hinges(units):
         (lambda: best_slopes(numbers(), numbers(1, 2), numbers(1, 2)), r"\(0,\) for 2 points"),
         (lambda: best_slopes(numbers(0, 1), numbers(1, 2), numbers(1, 2)), r"\(2,\) for 2 points"),
         (lambda: best_slopes(numbers(0), numbers(1, 2), numbers(1)), r"\(2,\) and \(1,\)"),
+        (lambda: best_slopes([0.0], numbers(1, 2), numbers(1, 2)), "hinges is a list"),
+        (lambda: through_points([1.0, 2.0], numbers(1, 2)), "x is a list"),
     ],
 )
 def test_points_and_hinges_that_make_no_curve_are_refused(call, text):

@@ -183,6 +183,11 @@ def test_the_root_mean_square_of_tiny_numbers_is_no_zero():
         (lambda: layer_sizes(nn.Linear(2, 2), torch.ones(1, 2), lambda h: 3.0), "loss gave float"),
         (lambda: layer_sizes(nn.Linear(2, 2), torch.ones(1, 2), lambda h: h.detach().sum()),
          "does not depend on weights"),
+        (lambda: layer_sizes(torch.relu, torch.ones(2), torch.sum), "give an nn.Module"),
+        (lambda: mean_squares(lambda z: z.sum()), r"activation made \(\) of \(320,\)"),
+        (lambda: mean_squares(lambda z: 1.0), "activation made float"),
+        (lambda: rms([3.0, -3.0]), "numbers is a list"),
+        (lambda: rms(torch.zeros(0)), "there is no number"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused(call, message):

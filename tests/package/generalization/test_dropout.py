@@ -111,6 +111,8 @@ def test_the_fit_is_least_squares_on_all_masks_stacked_by_their_probability(p, s
         (lambda x, y: expected_dropout_fit(x[0], y, 0.5), r"inputs have shape \(3,\)"),
         (lambda x, y: expected_dropout_fit(x.long(), y, 0.5), "int64"),
         (lambda x, y: expected_dropout_fit(x, y, 1), "p is 1"),
+        (lambda x, y: dropout(x.long(), 0.5), "x is torch.int64"),
+        (lambda x, y: dropout(x.tolist(), 0.5), "x is list: give a tensor"),
     ],
 )
 def test_bad_input_is_refused_by_name(call, says):

@@ -153,6 +153,12 @@ def test_folds_that_cannot_be_are_refused_before_the_first(rows, k):
         k_fold(rows, k)
 
 
+@pytest.mark.parametrize("seed", ["0", 0.5, -1, 2**32])
+def test_a_seed_that_shuffles_nothing_is_refused(seed):
+    with pytest.raises(ValueError, match="seed is"):
+        k_fold(4, 2, seed)
+
+
 # ---- the error ----
 
 

@@ -84,6 +84,12 @@ def test_without_a_penalty_they_are_the_rank_of_the_centred_inputs(rows, columns
         (lambda x, y: ridge(x[:0], y[:0], 0.1), r"\(0, 3\)"),
         (lambda x, y: effective_parameters(x[0], 0.1), r"inputs have shape \(3,\)"),
         (lambda x, y: effective_parameters(x, -1), "penalty is -1"),
+        (lambda x, y: ridge(x.tolist(), y, 0.1), "inputs is a list"),
+        (lambda x, y: ridge(x, y.tolist(), 0.1), "targets is a list"),
+        (lambda x, y: ridge(x * float("nan"), y, 0.1), "NaN or infinite"),
+        (lambda x, y: ridge(x, y / 0, 0.1), "NaN or infinite"),
+        (lambda x, y: effective_parameters(x / 0, 0.1), "NaN or infinite"),
+        (lambda x, y: decayed_step(y, 0.1, 0.1), r"give a list of them, \[w\]"),
     ],
 )
 def test_bad_input_is_refused_by_name(call, says):

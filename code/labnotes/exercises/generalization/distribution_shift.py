@@ -17,8 +17,8 @@ def rescale(answer: Callable) -> Iterator[Case]:
     Expected: Bayes' rule in worlds of which the densities of the classes are known.
     """
     hint = (
-        "by Bayes' rule each answer holds the old share of its class as a factor: take that out, put "
-        "the new share in, and see whether a row is still a distribution"
+        "each answer p(y | x) holds the old share p(y) of its class as a factor: take that out, put "
+        "the new share in, and see whether a row still sums to 1"
     )
     half = torch.tensor([[0.5, 0.5], [0.9, 0.1]])
     yield Case(
