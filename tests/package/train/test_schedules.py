@@ -282,3 +282,17 @@ def test_a_stream_that_is_longer_than_its_len_is_refused_where_it_is(monkeypatch
         with pytest.raises(ValueError, match=r"more batches than its len\(\) told"):
             train(schedule)
     assert len(train(None).steps) == 3
+
+
+@pytest.mark.parametrize("factor", [float("inf"), float("nan"), -0.5])
+def test_a_factor_that_no_rate_can_have_is_refused_and_the_rate_stays(factor, monkeypatch):
+    monkeypatch.setenv("LABNOTES_DEVICE", "cpu")
+    model = torch.nn.Linear(3, 2)
+    optimizer = SGD(model.parameters(), lr=0.1)
+    batch = (torch.ones(2, 3), torch.zeros(2, dtype=torch.long))
+    with pytest.raises(ValueError, match="give a factor of at least 0"):
+        fit(
+            model, [batch] * 2, epochs=1, optimizer=optimizer, progress=False,
+            schedule=lambda step, total: factor if step else 0.5,
+        )  # fmt: skip
+    assert optimizer.param_groups[0]["lr"] == 0.1
