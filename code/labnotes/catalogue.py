@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from labnotes import convnets, foundations
 from labnotes.convnets.cost import Cost, cost
@@ -94,7 +97,7 @@ def _builders() -> Iterator[Row]:
 
 @dataclass(frozen=True)
 class Structured:
-    """A network whose answer is no single vector.
+    """A network whose size or answer depends on more than the number of classes.
 
     Attributes
     ----------
@@ -102,27 +105,32 @@ class Structured:
         The class: ``"transformer.Transformer"``.
     answer
         What it gives: ``"boxes"``, ``"a text"``.
-    parameters
-        In the size that is named.
     size
-        Which size that is.
+        Which size was built.
+    input
+        One example, in words: ``"3 x 64 x 64"``, ``"20 tokens"``.
+    parameters, multiplications
+        In the size that is named, and for that example.
     chapter
         Where it is explained.
     """
 
     name: str
     answer: str
-    parameters: int
     size: str
+    input: str
+    parameters: int
+    multiplications: int
     chapter: str
 
 
 def structured() -> list[Structured]:
-    """The networks that answer with boxes, maps, pictures or texts, in the order of the book.
+    """The networks that answer with boxes, maps, pictures or texts, and their judges and heads.
 
-    Their sizes depend on a vocabulary or on classes, so they are chosen here: the paper's where the
-    network is a paper's, else those of the chapter. What one example costs depends on how long a
-    text is and how many boxes are found; only parameters are counted.
+    They stand in the order of the book. Their sizes depend on a vocabulary or on classes, so they
+    are chosen here: the paper's where the network is a paper's, else those of the chapter. What one
+    example costs depends on how long a text is: texts have 20 tokens. A detector's second look at
+    the regions that it has found is left out.
 
     Examples
     --------
@@ -130,16 +138,31 @@ def structured() -> list[Structured]:
     109482240
     """
     found = []
-    for build, answer, size, chapter in _structured():
+    for build, answer, size, said, example, chapter in _structured():
         with torch.device("meta"):
-            net = build()
-        part = type(net).__module__.split(".")[1]
+            net = build().eval()
+        name = f"{type(net).__module__.split('.')[1]}.{type(net).__name__}"
         count = sum(p.numel() for p in net.parameters())
-        found.append(Structured(f"{part}.{type(net).__name__}", answer, count, size, chapter))
+        found.append(Structured(name, answer, size, said, count, _forward(net, example), chapter))
     return found
 
 
-def _structured() -> Iterator[tuple[Callable[[], nn.Module], str, str, str]]:
+def _forward(net: nn.Module, example: tuple) -> int:
+    """The multiply-adds of one pass over zeros; how many there are does not depend on the weights.
+
+    On the processor, since some networks look at the numbers of their input. Recurrent layers and
+    attention are taken apart into the matrix products that they are made of, so that these count.
+    """
+    net._apply(lambda t: torch.zeros_like(t, device="cpu"))
+    counter = FlopCounterMode(display=False)
+    with warnings.catch_warnings(), torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        warnings.simplefilter("ignore")  # torch warns of Intel GPUs when oneDNN is switched off
+        with torch.backends.mkldnn.flags(enabled=False), counter:
+            net(*example)
+    return counter.get_total_flops() // 2  # a multiply-add counts as two there
+
+
+def _structured() -> Iterator[tuple[Callable[[], nn.Module], str, str, str, tuple, str]]:
     from torchvision.models import mobilenet_v2
 
     from labnotes import bert, captioning, detection, gan, segmentation, sequence, transformer
@@ -152,24 +175,61 @@ def _structured() -> Iterator[tuple[Callable[[], nn.Module], str, str, str]]:
         head = segmentation.FCNHead(num_classes=2)
         return segmentation.FCN(segmentation.mobilenet_stages(mobilenet_v2()), head)
 
+    def on_bert(head, *sizes):
+        return lambda: head(bert.Bert(base), *sizes)
+
     base, letters = bert.BertConfig(), "abcdefghijklmnopqrstuvwxyz "
-    yield lambda: detection.TinySSD(4), "boxes", "4 classes", "detection/ssd"
-    yield lambda: detection.TinyYOLO(4), "boxes", "4 classes", "detection/yolo"
-    yield lambda: detection.TinyFasterRCNN(4), "boxes, masks", "4 classes", "detection/rcnn"
-    yield fcn, "a map of classes", "MobileNetV2, 2 classes", "segmentation/fcn"
-    yield lambda: sequence.CharLSTM(letters), "the next letter", "27 letters", "sequences/gated"
-    yield lambda: sequence.Tagger(5000, 13), "a tag a word", "5,000 words, 13 tags", "sequences/deep-bidirectional"  # fmt: skip
-    yield lambda: sequence.Seq2Seq(3000, 3000), "a text", "3,000 tokens each", "sequences/encoder-decoder"  # fmt: skip
-    yield lambda: sequence.AttentionSeq2Seq(3000, 3000), "a text", "3,000 tokens each", "attention/bahdanau"  # fmt: skip
-    yield lambda: transformer.Transformer(37_000), "a text", "the paper's base", "attention/transformer"  # fmt: skip
-    yield lambda: bert.Bert(base), "a vector a piece", "the paper's base", "pretraining/bert"
-    yield lambda: bert.BertForPretraining(base), "hidden pieces", "the paper's base", "pretraining/bert"  # fmt: skip
-    yield captioner, "a text", "30 words", "captioning/show-attend-tell"
-    yield gan.Generator, "a picture", "28x28", "gan/images"
-    yield lambda: gan.ConditionalGenerator(32, 10), "a picture", "28x28, 10 classes", "gan/conditional"  # fmt: skip
-    yield gan.Translator, "a picture", "one channel", "gan/conditional"
-    yield gan.PatchGAN, "a map of logits", "two channels", "gan/conditional"
-    yield lambda: gan.SequenceGenerator(6, 5), "a sequence", "5 of 6 symbols", "gan/conditional"
+    image, picture = torch.zeros(1, 3, 64, 64), torch.zeros(1, 1, 28, 28)
+    text = torch.zeros(1, 20, dtype=torch.int64)
+    features, length = text[..., None].repeat(1, 1, 4), torch.tensor([20])
+    hidden = torch.arange(20)[None] < 3  # 15 % of the pieces
+    noise, kind, steps = torch.zeros(1, 32), torch.zeros(1, 10), torch.zeros(1, 5, 6)
+    seen, tokens, both = "3 x 64 x 64", "20 tokens", "20 + 20 tokens"
+    clothes, five, large = "28x28, 10 classes", "5 of 6 symbols", "the paper's base"
+    tuning = "pretraining/fine-tuning-bert"
+    yield from [
+        (lambda: detection.TinySSD(4), "boxes", "4 classes", seen, (image,), "detection/ssd"),
+        (lambda: detection.TinyYOLO(4), "boxes", "4 classes", seen, (image,), "detection/yolo"),
+        (lambda: detection.TinyFasterRCNN(4), "boxes, masks", "4 classes", seen, (image,),
+         "detection/rcnn"),
+        (fcn, "a map of classes", "MobileNetV2, 2 classes", seen, (image,), "segmentation/fcn"),
+        (lambda: sequence.CharLSTM(letters), "the next letter", "27 letters", "20 letters", (text,),
+         "sequences/gated"),
+        (lambda: sequence.Tagger(5000, 13), "a tag a word", "5,000 words, 13 tags", "20 words",
+         (features, length), "sequences/deep-bidirectional"),
+        (lambda: sequence.Seq2Seq(3000, 3000), "a text", "3,000 tokens each", both,
+         (text, None, text), "sequences/encoder-decoder"),
+        (lambda: sequence.AttentionSeq2Seq(3000, 3000), "a text", "3,000 tokens each", both,
+         (text, None, text), "attention/bahdanau"),
+        (lambda: transformer.Transformer(37_000), "a text", large, both, (text, text),
+         "attention/transformer"),
+        (lambda: bert.Bert(base), "a vector a piece", large, tokens, (text,), "pretraining/bert"),
+        (lambda: bert.BertForPretraining(base), "hidden pieces", large, tokens, (text, hidden),
+         "pretraining/bert"),
+        (on_bert(bert.SequenceClassifier, 2), "a class", f"{large}, 2 classes", tokens, (text,),
+         tuning),
+        (on_bert(bert.TokenClassifier, 13), "a tag a piece", f"{large}, 13 tags", tokens, (text,),
+         tuning),
+        (on_bert(bert.SpanFinder), "a span of the text", large, tokens, (text,), tuning),
+        (captioner, "a text", "30 words", f"{seen}, {tokens}", (image, text),
+         "captioning/show-attend-tell"),
+        (lambda: gan.Generator(channels=(48, 48)), "a picture", "28x28", "32 numbers", (noise,),
+         "gan/images"),
+        (gan.Discriminator, "real or not", "28x28", "1 x 28 x 28", (picture,), "gan/images"),
+        (gan.Judge, "a class", clothes, "1 x 28 x 28", (picture,), "gan/images"),
+        (lambda: gan.ConditionalGenerator(32, 10), "a picture", clothes, "32 + 10 numbers",
+         (noise, kind), "gan/conditional"),
+        (gan.ProjectionDiscriminator, "real or not", clothes, "1 x 28 x 28, 10 numbers",
+         (picture, kind), "gan/conditional"),
+        (gan.Translator, "a picture", "one channel", "1 x 28 x 28, 8 numbers",
+         (noise[:, :8], picture), "gan/conditional"),
+        (gan.PatchGAN, "a map of logits", "two channels", "2 x 28 x 28", (picture, picture),
+         "gan/conditional"),
+        (lambda: gan.SequenceGenerator(6, 5), "a sequence", five, "5 x 6 numbers", (steps,),
+         "gan/conditional"),
+        (lambda: gan.SequenceDiscriminator(6, 5), "real or not", five, "5 x 6 numbers", (steps,),
+         "gan/conditional"),
+    ]  # fmt: skip
 
 
 def _side(options) -> int:

@@ -42,11 +42,6 @@ LAYERS = {
     "transformer.EncoderBlock",
     "vision.Frozen",
 }  # fmt: skip
-#: What judges generated things, and a network of the list with another head.
-BESIDE = {
-    "bert.SequenceClassifier", "bert.SpanFinder", "bert.TokenClassifier", "gan.Discriminator",
-    "gan.Judge", "gan.ProjectionDiscriminator", "gan.SequenceDiscriminator",
-}  # fmt: skip
 STRUCTURED = structured()
 
 
@@ -79,7 +74,7 @@ def test_every_class_of_modules_is_in_a_network_of_the_catalogue_or_a_layer():
         if inspect.isclass(cls := getattr(part, name)) and issubclass(cls, nn.Module)
     }
     lost = {name for name, cls in classes.items() if cls not in inside}
-    assert lost == LAYERS | BESIDE | {entry.name for entry in STRUCTURED}, (
+    assert lost == LAYERS | {entry.name for entry in STRUCTURED}, (
         "a new network goes into labnotes.catalogue, a new layer into LAYERS"
     )
 
@@ -148,3 +143,23 @@ def test_the_networks_that_answer_with_more_than_a_vector_are_counted_as_publish
 def test_those_of_one_chapter_stand_together_the_cheapest_first():
     found = [(e.chapter, e.cost.multiplications) for e in CATALOGUE[3:]]
     assert found == sorted(found)
+
+
+def test_the_multiply_adds_of_those_are_the_sums_on_paper():
+    """One for each weight that an output is made with, and those of attention: 20 tokens."""
+    found = {entry.name: entry.multiplications for entry in STRUCTURED}
+    wide, layers, n = 768, 12, 20
+    attention = 2 * n * n * wide
+    encoder = layers * (n * (4 * wide**2 + 8 * wide**2) + attention)
+    assert found["bert.Bert"] == encoder + wide**2  # and the pooler
+    assert found["bert.SequenceClassifier"] == encoder + wide**2 + 2 * wide
+    assert found["bert.TokenClassifier"] - found["bert.Bert"] == n * 13 * wide
+    assert found["bert.SpanFinder"] - found["bert.Bert"] == n * 2 * wide
+    wide, layers = 512, 6
+    once = n * 4 * wide**2 + 2 * n * n * wide  # one attention with its four projections
+    blocks = layers * (3 * once + 2 * n * 8 * wide**2)
+    assert found["transformer.Transformer"] == blocks + n * 37_000 * wide
+    assert found["sequence.CharLSTM"] == n * (4 * 156 * (16 + 156) + 156 * 27)
+    assert found["sequence.Tagger"] == n * (2 * 3 * 32 * (32 + 32) + 2 * 32 * 13)
+    assert found["gan.Judge"] == 28**2 * 16 * 9 + 14**2 * 32 * 16 * 9 + 32 * 49 * 64 + 64 * 10
+    assert all(found.values())

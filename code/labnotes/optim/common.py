@@ -98,8 +98,13 @@ def check_not_negative(**numbers: float) -> None:
         If one is negative or not a number.
     """
     for name, value in numbers.items():
-        if not isinstance(value, Real | Tensor) or not value >= 0:
+        if not is_number(value) or not value >= 0:
             raise ValueError(f"{name} is {value!r}: give a number of 0 or more")
+
+
+def is_number(value: object) -> bool:
+    """Whether it is one real number, NaN included; a tensor of one element is."""
+    return isinstance(value, Real) or isinstance(value, Tensor) and value.numel() == 1
 
 
 def check_betas(betas: tuple[float, float]) -> None:
@@ -111,7 +116,7 @@ def check_betas(betas: tuple[float, float]) -> None:
         If there are not two, or one is not from 0 to below 1.
     """
     pair = isinstance(betas, tuple | list) and len(betas) == 2
-    if not pair or not all(isinstance(beta, Real | Tensor) and 0 <= beta < 1 for beta in betas):
+    if not pair or not all(is_number(beta) and 0 <= beta < 1 for beta in betas):
         raise ValueError(f"betas is {betas!r}: give two numbers, each from 0 to below 1")
 
 

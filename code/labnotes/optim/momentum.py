@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch.optim import Optimizer
 
-from labnotes.optim.common import after_closure, check_not_negative, gradients
+from labnotes.optim.common import after_closure, check_not_negative, gradients, is_number
 
 
 class SGD(Optimizer):
@@ -36,8 +36,8 @@ class SGD(Optimizer):
     Raises
     ------
     ValueError
-        If `lr`, `momentum` or `weight_decay` is negative, or `nesterov` comes without momentum or
-        with dampening.
+        If `lr`, `momentum` or `weight_decay` is negative, `dampening` is no number, or `nesterov`
+        comes without momentum or with dampening.
 
     References
     ----------
@@ -69,6 +69,8 @@ class SGD(Optimizer):
 
 
 def _check_nesterov(nesterov: bool, momentum: float, dampening: float) -> None:
+    if not is_number(dampening) or dampening != dampening:
+        raise ValueError(f"dampening is {dampening!r}: give a number, from 0 to 1 as a rule")
     if nesterov and (momentum == 0 or dampening != 0):
         raise ValueError(
             f"nesterov with momentum {momentum} and dampening {dampening}: it needs a momentum "

@@ -127,6 +127,9 @@ def test_a_saved_state_goes_over_to_torch_and_back(name, options):
     assert {k: set(v) for k, v in of_ours["state"].items()} == {
         k: set(v) for k, v in of_theirs["state"].items()
     }
+    for number, kept in of_theirs["state"].items():
+        for what, value in kept.items():  # as torch keeps it, the number of steps included
+            torch.testing.assert_close(of_ours["state"][number][what], value)
     # Each goes on with what the other has saved, in an optimizer that was made with defaults.
     (ours, _), (theirs, _) = (
         (type(o)([{"params": x[:2]}, {"params": x[2:]}]), x) for o, x in ((ours, p), (theirs, q))
@@ -166,13 +169,51 @@ def test_the_closure_is_called_with_gradients_and_its_loss_given_back(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_step_leaves_gradients_as_they_are(name):
+def test_the_closure_records_gradients_where_nothing_else_does_as_torchs(name):
+    ends = []
+    for kind in (getattr(optim, name), getattr(torch.optim, name)):
+        p = torch.tensor([3.0], requires_grad=True)
+        optimizer = kind([p], lr=0.1)
+
+        def closure(p=p, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = (p**2).sum()
+            loss.backward()
+            return loss
+
+        with torch.no_grad():
+            assert optimizer.step(closure) == 9
+        ends.append(p.item())
+    assert ends[0] == pytest.approx(ends[1]) and ends[0] < 3
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+@pytest.mark.parametrize("more", [{}, {"weight_decay": 0.1}])
+@pytest.mark.parametrize(("name", "options"), [*((n, {}) for n in NAMES), ("SGD", {"momentum": 0.9}),
+    ("SGD", {"momentum": 0.9, "nesterov": True})], ids=str)  # fmt: skip
+def test_a_step_leaves_gradients_as_they_are(name, options, more, maximize):
     p = torch.ones(3, requires_grad=True)
-    optimizer = getattr(optim, name)([p], weight_decay=0.1, maximize=True)
-    for _ in range(2):
-        p.grad = torch.tensor([1.0, -2.0, 0.5])
+    optimizer = getattr(optim, name)([p], maximize=maximize, **options, **more)
+    p.grad = kept = torch.tensor([1.0, -2.0, 0.5])
+    for _ in range(3):  # the same tensor: a memory that shares it would change it
         optimizer.step()
-        assert p.grad.tolist() == [1.0, -2.0, 0.5]
+        assert p.grad is kept and kept.tolist() == [1.0, -2.0, 0.5]
+
+
+@pytest.mark.parametrize(("name", "options"), OPTIONS, ids=str)
+def test_gradients_that_are_filled_anew_in_place_are_not_remembered_by_reference(name, options):
+    """As with ``zero_grad(set_to_none=False)``: the tensor of the gradient stays the same one."""
+    (ours, p), (theirs, q) = pair(name, options, torch.float64)
+    draw = torch.Generator().manual_seed(4)
+    for x in (*p, *q):
+        x.grad = torch.zeros_like(x)
+    for _ in range(10):
+        for x, y in zip(p, q):
+            x.grad.copy_(torch.randn(x.shape, generator=draw, dtype=x.dtype))
+            y.grad.copy_(x.grad)
+        ours.step()
+        theirs.step()
+    assert difference(p, q) < 1e-12 * max(1, max(x.abs().max().item() for x in q))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -199,6 +240,15 @@ def test_a_group_that_is_added_later_is_trained_too(name):
     q.grad = torch.ones(2)
     optimizer.step()
     assert torch.all(q < 1) and torch.equal(p, torch.ones(2))
+
+
+def test_a_group_that_is_added_later_begins_with_the_same_sum():
+    p, q = (torch.ones(2, requires_grad=True) for _ in range(2))
+    optimizer = optim.Adagrad([p], lr=0.1, initial_accumulator_value=0.5)
+    optimizer.add_param_group({"params": [q]})
+    p.grad, q.grad = torch.ones(2), torch.ones(2)
+    optimizer.step()
+    assert q.tolist() == p.tolist() == pytest.approx([1 - 0.1 / 1.5**0.5] * 2)
 
 
 def test_torchs_schedulers_drive_them():
@@ -273,16 +323,20 @@ def test_nan_and_what_is_no_parameter_are_refused(name):
     kind = getattr(optim, name)
     with pytest.raises(ValueError, match="lr is nan"):
         kind([torch.zeros(1)], lr=float("nan"))
-    for no_number in ("0.1", None, [0.1]):
+    for no_number in ("0.1", None, [0.1], torch.tensor([0.1, 0.2])):
         with pytest.raises(ValueError, match="lr is .*: give a number of 0 or more"):
             kind([torch.zeros(1)], lr=no_number)
     with pytest.raises(ValueError, match="empty"):
         kind([])
     with pytest.raises(TypeError):
         kind([1.0])
-    for betas in ((0.9,), 0.9, "ab", ("0.9", "0.99"), (0.9, float("nan"))):
+    two = torch.tensor([0.9, 0.9])
+    for betas in ((0.9,), 0.9, "ab", ("0.9", "0.99"), (0.9, float("nan")), (0.9, two)):
         with pytest.raises(ValueError, match="betas is .*: give two numbers"):
             optim.Adam([torch.zeros(1)], betas=betas)
+    for dampening in ("0.1", None, float("nan"), two):
+        with pytest.raises(ValueError, match="dampening is .*: give a number"):
+            optim.SGD([torch.zeros(1)], momentum=0.9, dampening=dampening)
 
 
 @pytest.mark.parametrize("name", NAMES)

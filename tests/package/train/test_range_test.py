@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.optim import SGD, AdamW, lr_scheduler
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 from labnotes.data import Batches
-from labnotes.train import RangeTest, fit, lr_range_test
+from labnotes.train import RangeTest, distributed, fit, lr_range_test
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
@@ -191,6 +191,21 @@ def test_weights_that_stand_in_the_loss_are_as_they_were():
     assert loss.scale.item() == 2.0 and loss.scale.grad is None
 
 
+def test_what_a_loss_counts_is_as_it_was_though_no_optimizer_holds_it():
+    class Counted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("calls", torch.tensor(7))
+
+        def forward(self, outputs, targets):
+            self.calls += 1
+            return F.cross_entropy(outputs, targets)
+
+    loss = Counted()
+    quiet(network(), some_batches(), optimizer=lambda p: SGD(p, lr=0.1), loss=loss)
+    assert loss.calls == 7
+
+
 def test_it_is_the_same_from_call_to_call_and_other_with_another_seed():
     data = TensorDataset(*map(torch.cat, zip(*some_batches())))
     loader = DataLoader(data, batch_size=8, shuffle=True)
@@ -233,6 +248,60 @@ def test_batches_are_begun_again_in_a_new_order():
     assert len(seen) == 5
     assert sorted(seen[0] + seen[1]) == sorted(seen[2] + seen[3]) == [*range(6)]
     assert seen[:2] != seen[2:4]
+
+
+def numbered(kind):
+    """Twelve numbered examples in batches of four, shuffled."""
+    if kind == "DataLoader":
+        data = TensorDataset(torch.zeros(12, 3), torch.arange(12))
+        return DataLoader(data, 4, shuffle=True)
+    return Batches(torch.zeros(12, 1, 1, 3, dtype=torch.uint8), torch.arange(12), 4, device="cpu")
+
+
+@pytest.mark.parametrize("kind", ["DataLoader", "Batches"])
+def test_each_pass_has_the_order_of_an_epoch_of_fit(kind):
+    def order(run, **options):
+        seen, model = [], nn.Linear(3, 12)
+
+        def step(model, batch):
+            seen.append(batch[1].tolist())
+            return F.cross_entropy(model(batch[0].flatten(1).float()), batch[1])
+
+        make = lambda p: SGD(p, lr=0.1)  # noqa: E731
+        run(model, numbered(kind), optimizer=make, step=step, seed=5, progress=False, **options)
+        return seen
+
+    passes = order(lr_range_test, steps=9)
+    assert passes == order(fit, epochs=3)
+    assert passes[:3] != passes[3:6] != passes[6:]
+
+
+def test_a_sampler_that_shards_is_refused_where_processes_share_the_run(monkeypatch):
+    """fit looks at the loader itself for it; here the loader stands inside of another."""
+    data = TensorDataset(torch.zeros(8, 6), torch.arange(8) % 3)
+    loader = DataLoader(data, 4, sampler=DistributedSampler(data, num_replicas=2, rank=0))
+    monkeypatch.setattr(distributed, "join", lambda: None)
+    monkeypatch.setattr(distributed, "processes", lambda: 2)
+    with pytest.raises(ValueError, match="leave the sampler out"):
+        quiet(network(), loader, optimizer=lambda p: SGD(p, lr=0.1))
+
+
+def test_the_parts_of_a_loaders_examples_come_as_in_fit():
+    """torch's collation makes lists of them, and fit tuples."""
+    examples = [((torch.zeros(3), torch.ones(3)), n % 2) for n in range(8)]
+    kinds = []
+
+    def step(model, batch):
+        kinds.append(type(batch[0]))
+        return F.cross_entropy(model(batch[0][0] + batch[0][1]), batch[1])
+
+    loader = DataLoader(examples, 4)
+    quiet(nn.Linear(3, 2), loader, optimizer=lambda p: SGD(p, lr=0.1), step=step, steps=3)
+    fit(
+        nn.Linear(3, 2), loader, epochs=1, optimizer=lambda p: SGD(p, lr=0.1), step=step,
+        progress=False,
+    )  # fmt: skip
+    assert kinds == [tuple] * 5
 
 
 def test_a_clipped_gradient_moves_no_further_than_rate_times_norm():
@@ -340,6 +409,7 @@ def test_a_test_without_an_answer_is_still_drawn(losses):
         ({"train": 3}, "train is of type int"),
         ({"train": iter(some_batches(3))}, "train gave 3 batches and then none"),
         ({"optimizer": lambda p: SGD(p, lr=0.0)}, "own learning rate is 0.0"),
+        ({"optimizer": lambda p: SGD(p, lr=math.inf)}, "own learning rate is inf"),
         ({"optimizer": "sgd"}, "optimizer is of type str"),
         ({"clip_norm": 0}, "clip_norm is 0"),
         ({"precision": "half"}, "precision is 'half'"),

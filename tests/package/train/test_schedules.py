@@ -153,6 +153,20 @@ def test_one_cycle_ends_with_its_last_factor_whatever_the_length(total, rise):
     assert one_cycle(rise=rise, end=0.25)(total - 1, total) == pytest.approx(0.25)
 
 
+@pytest.mark.parametrize("total", [2, 3])
+def test_one_cycle_in_a_run_too_short_to_rise_begins_at_its_peak(total):
+    """Torch begins a fraction of a step past the peak: 0.3 of 3 steps is less than one."""
+    factors = ours(one_cycle(end=0.1), total)
+    assert factors[0] == 1 and factors[-1] == pytest.approx(0.1)
+    theirs = torch_factors(
+        lambda o: lr_scheduler.OneCycleLR(
+            o, 0.4, total, final_div_factor=0.4, cycle_momentum=False
+        ),
+        total,
+    )
+    assert theirs[0] < 1 and theirs[-1] == pytest.approx(0.1)
+
+
 def test_the_ends_of_each_range_are_allowed():
     assert ours(cosine(floor=1), 3) == [1.0] * 3  # as constant
     assert ours(cosine(floor=0), 2) == ours(cosine(), 2)
@@ -198,7 +212,11 @@ def test_a_run_shorter_than_its_warmup_still_only_rises():
         (lambda: warmup_stable_decay(decay=-1), "decay is -1"),
         (lambda: warmup_stable_decay(floor=1.5), "floor is 1.5"),
         (lambda: one_cycle(rise=1), "rise is 1"),
+        (lambda: one_cycle(rise=0), "rise is 0"),
         (lambda: one_cycle(start=-1), "start is -1"),
+        (lambda: one_cycle(start=2), "start is 2"),
+        (lambda: one_cycle(end=-1), "end -1"),
+        (lambda: one_cycle(end=2), "end 2"),
     ],
 )
 def test_a_schedule_that_cannot_be_is_refused_when_it_is_built(build, says):
@@ -235,6 +253,15 @@ def test_defaults_are_those_of_torch_and_of_the_papers():
     theirs = inspect.signature(lr_scheduler.MultiStepLR).parameters["gamma"].default
     assert inspect.signature(step_decay).parameters["gamma"].default == theirs == 0.1
     assert step_decay([1])(1, 2) == pytest.approx(0.1)
+    # Without further words there is no warmup, a wave ends at 0, and a fifth of the run falls
+    # (Hägele et al., 2024: the last 20 %).
+    for schedule, expected in (
+        (constant, {"warmup": 0}),
+        (cosine, {"warmup": 0, "floor": 0.0}),
+        (warmup_stable_decay, {"warmup": 0, "decay": 0.2, "floor": 0.0}),
+    ):
+        found = inspect.signature(schedule).parameters.items()
+        assert {name: p.default for name, p in found} == expected
 
 
 def test_a_stream_that_is_longer_than_its_len_is_refused_where_it_is(monkeypatch):
@@ -255,3 +282,17 @@ def test_a_stream_that_is_longer_than_its_len_is_refused_where_it_is(monkeypatch
         with pytest.raises(ValueError, match=r"more batches than its len\(\) told"):
             train(schedule)
     assert len(train(None).steps) == 3
+
+
+@pytest.mark.parametrize("factor", [float("inf"), float("nan"), -0.5])
+def test_a_factor_that_no_rate_can_have_is_refused_and_the_rate_stays(factor, monkeypatch):
+    monkeypatch.setenv("LABNOTES_DEVICE", "cpu")
+    model = torch.nn.Linear(3, 2)
+    optimizer = SGD(model.parameters(), lr=0.1)
+    batch = (torch.ones(2, 3), torch.zeros(2, dtype=torch.long))
+    with pytest.raises(ValueError, match="give a factor of at least 0"):
+        fit(
+            model, [batch] * 2, epochs=1, optimizer=optimizer, progress=False,
+            schedule=lambda step, total: factor if step else 0.5,
+        )  # fmt: skip
+    assert optimizer.param_groups[0]["lr"] == 0.1
