@@ -48,6 +48,7 @@ def hessian_vector(loss: Loss, point: Tensor, vector: Tensor) -> Tensor:
     >>> hessian_vector(saddle, torch.tensor([3.0, 4.0]), torch.tensor([1.0, 1.0]))
     tensor([ 2., -2.])
     """
+    _check_loss(loss)
     _check_point(point)
     _check_vector(point, vector)
     point, slope = _slope(loss, point)
@@ -81,6 +82,7 @@ def hessian(loss: Loss, point: Tensor) -> Tensor:
     tensor([[ 0., -2.],
             [-2.,  0.]])
     """
+    _check_loss(loss)
     _check_point(point)
     point, slope = _slope(loss, point)
     rows = torch.stack([_derivative(number, point) for number in slope])  # (n, n)
@@ -244,8 +246,10 @@ def extreme_eigenpairs(
     >>> round(low.value, 4), round(high.value, 4)
     (-6.0, 2.0)
     """
+    _check_loss(loss)
     _check_point(point)
     check_positive(steps=steps)
+    _check_seed(seed)
     point, slope = _slope(loss, point)
     draw = torch.Generator().manual_seed(seed)
     new = torch.randn(len(point), generator=draw, dtype=point.dtype).to(point.device)
@@ -266,6 +270,16 @@ def extreme_eigenpairs(
 
 def _pair(value: float, vector: Tensor, image: Tensor) -> Eigenpair:
     return Eigenpair(value, vector, (image - value * vector).norm().item())
+
+
+def _check_loss(loss: Loss) -> None:
+    if not callable(loss):
+        raise ValueError(f"loss is {type(loss).__name__}: give a function of the parameters")
+
+
+def _check_seed(seed: int) -> None:
+    if not isinstance(seed, int):
+        raise ValueError(f"seed is {seed!r}: give a whole number")
 
 
 def _check_point(point: Tensor) -> None:

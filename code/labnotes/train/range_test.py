@@ -49,11 +49,7 @@ class RangeTest:
     losses: list[float]
 
     def __post_init__(self):
-        if not len(self.rates) == len(self.losses) > 0:
-            raise ValueError(
-                f"{len(self.rates)} rates and {len(self.losses)} losses: give one loss for each "
-                "rate, and at least one"
-            )
+        _check_found(self.rates, self.losses)
 
     @property
     def smoothed(self) -> list[float]:
@@ -198,6 +194,7 @@ def lr_range_test(
     True
     """
     _check_range(start, end, steps)
+    _check_model(model)
     distributed.join()
     with _as_they_were(model, loss, optimizer):
         optimizer = _on_device(model, loss, optimizer, runtime.device())
@@ -276,6 +273,22 @@ def _as_they_were(model: nn.Module, loss: Loss, optimizer: OptimizerLike) -> Ite
 
 def _copy(tensor: torch.Tensor | None) -> torch.Tensor | None:
     return None if tensor is None else tensor.detach().clone()
+
+
+def _check_found(rates: list[float], losses: list[float]) -> None:
+    for name, values in (("rates", rates), ("losses", losses)):
+        if not isinstance(values, (list, tuple)):
+            raise ValueError(f"{name} are of type {type(values).__name__}: give a list of numbers")
+    if not len(rates) == len(losses) > 0:
+        raise ValueError(
+            f"{len(rates)} rates and {len(losses)} losses: give one loss for each rate, and at "
+            "least one"
+        )
+
+
+def _check_model(model: nn.Module) -> None:
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"model is of type {type(model).__name__}: give a torch.nn.Module")
 
 
 def _check_range(start: float, end: float, steps: int) -> None:

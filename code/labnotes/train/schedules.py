@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from numbers import Real
 
 Schedule = Callable[[int, int], float]
 
@@ -65,10 +66,10 @@ def cosine(warmup: int | float = 0, floor: float = 0.0) -> Schedule:
     rise = constant(warmup)
 
     def factor(step: int, total: int) -> float:
+        _check(step, total)
         start = _in_steps(warmup, total, "warmup")
         if step < start:
             return rise(step, total)
-        _check(step, total)
         return floor + (1 - floor) * _fall((step - start) / max(1, total - start))
 
     return factor
@@ -94,17 +95,10 @@ def step_decay(milestones: Sequence[int | float], gamma: float = 0.1) -> Schedul
     >>> [step_decay([2, 4], gamma=0.5)(step, 6) for step in range(6)]
     [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
     """
-    if not milestones or list(milestones) != sorted(set(milestones)):
-        raise ValueError(f"milestones are {milestones!r}: give rising steps, such as [0.5, 0.75]")
+    _check_milestones(milestones)
     for milestone in milestones:
         _in_steps(milestone, 1, "a milestone")
-    if len({type(milestone) for milestone in milestones}) > 1:
-        raise ValueError(
-            f"milestones are {milestones!r}: give all in steps (int), or all as parts of the run "
-            "(float), whose order does not depend on the run's length"
-        )
-    if not gamma > 0:
-        raise ValueError(f"gamma is {gamma}: give a factor above 0")
+    _check_gamma(gamma)
 
     def factor(step: int, total: int) -> float:
         _check(step, total)
@@ -129,7 +123,8 @@ def one_cycle(rise: float = 0.3, start: float = 1 / 25, end: float = 4e-6) -> Sc
     ----------
     Smith and Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large
     Learning Rates", 2018. The shape and the defaults are those of
-    ``torch.optim.lr_scheduler.OneCycleLR``; the momentum stays as it is.
+    ``torch.optim.lr_scheduler.OneCycleLR``; the momentum stays as it is. A run too short to rise
+    (``rise * steps`` below 1) begins at the peak here, and a little beyond it in torch.
 
     Examples
     --------
@@ -137,10 +132,7 @@ def one_cycle(rise: float = 0.3, start: float = 1 / 25, end: float = 4e-6) -> Sc
     >>> round(factors[0], 3), max(factors)
     (0.04, 1.0)
     """
-    if not 0 < rise < 1:
-        raise ValueError(f"rise is {rise}: give the part of the run that rises, between 0 and 1")
-    if not (0 <= start <= 1 and 0 <= end <= 1):
-        raise ValueError(f"start is {start} and end {end}: give factors from 0 to 1")
+    _check_cycle(rise, start, end)
 
     def factor(step: int, total: int) -> float:
         _check(step, total)
@@ -187,6 +179,7 @@ def warmup_stable_decay(
     rise = constant(warmup)
 
     def factor(step: int, total: int) -> float:
+        _check(step, total)
         left = (total - step) / max(1, _in_steps(decay, total, "decay"))
         return min(rise(step, total), floor + (1 - floor) * left)
 
@@ -207,14 +200,39 @@ def _in_steps(value: int | float, total: int, what: str) -> int:
     raise ValueError(f"{what} is {value!r}: give steps (an int) or a part of the run (0 <= x < 1)")
 
 
+def _check_milestones(milestones: Sequence[int | float]) -> None:
+    if not isinstance(milestones, (list, tuple)):
+        raise ValueError(f"milestones are {milestones!r}: give a list, such as [0.5, 0.75]")
+    kinds = {type(milestone) for milestone in milestones}
+    if kinds == {int, float}:
+        raise ValueError(
+            f"milestones are {milestones!r}: give all in steps (int), or all as parts of the run "
+            "(float), whose order does not depend on the run's length"
+        )
+    if kinds not in ({int}, {float}) or list(milestones) != sorted(set(milestones)):
+        raise ValueError(f"milestones are {milestones!r}: give rising steps, such as [0.5, 0.75]")
+
+
+def _check_gamma(gamma: float) -> None:
+    if not isinstance(gamma, Real) or not 0 < gamma < math.inf:
+        raise ValueError(f"gamma is {gamma!r}: give a factor above 0")
+
+
+def _check_cycle(rise: float, start: float, end: float) -> None:
+    if not isinstance(rise, Real) or not 0 < rise < 1:
+        raise ValueError(f"rise is {rise!r}: give the part of the run that rises, between 0 and 1")
+    if not all(isinstance(end, Real) and 0 <= end <= 1 for end in (start, end)):
+        raise ValueError(f"start is {start!r} and end {end!r}: give factors from 0 to 1")
+
+
 def _check_floor(floor: float) -> None:
     if not isinstance(floor, (int, float)) or not 0 <= floor <= 1:
         raise ValueError(f"floor is {floor!r}: give a factor from 0 to 1")
 
 
 def _check(step: int, total: int) -> None:
-    if not 0 <= step < total:
-        raise ValueError(f"step {step} of {total}: steps count from 0, the last is total - 1")
+    if not (isinstance(step, Real) and isinstance(total, Real) and 0 <= step < total):
+        raise ValueError(f"step {step!r} of {total!r}: steps count from 0, the last is total - 1")
 
 
 class Rates:

@@ -260,6 +260,9 @@ BAD = [
     (lambda: extreme_eigenpairs(lambda w: w.sqrt().sum(), torch.zeros(2)), "nan or infinity"),
     (lambda: extreme_eigenpairs(FUNCTIONS["slope"], torch.zeros(2), steps=0), "steps is 0"),
     (lambda: extreme_eigenpairs(FUNCTIONS["slope"], torch.zeros(2), steps=2.0), "steps is 2.0"),
+    (lambda: extreme_eigenpairs(FUNCTIONS["slope"], torch.zeros(2), seed="a"), "seed is 'a'"),
+    (lambda: hessian(None, torch.zeros(2)), "loss is NoneType"),
+    (lambda: hessian_vector(3.0, torch.zeros(2), torch.zeros(2)), "loss is float"),
 ]
 
 

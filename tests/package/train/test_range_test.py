@@ -342,6 +342,17 @@ def test_steepest_and_lowest_are_where_a_drawn_curve_has_them():
     assert found.lowest == pytest.approx(1.0, rel=0.5)
 
 
+@pytest.mark.parametrize(("rates", "losses"), [(None, [1.0]), ([0.1], None), (0.1, 1.0)])
+def test_a_result_is_two_lists(rates, losses):
+    with pytest.raises(ValueError, match="give a list of numbers"):
+        RangeTest(rates, losses)
+
+
+def test_what_is_no_network_is_refused():
+    with pytest.raises(ValueError, match="model is of type NoneType"):
+        quiet(None, some_batches(), optimizer=lambda p: SGD(p, lr=0.1))
+
+
 @pytest.mark.parametrize(("rates", "losses"), [([], []), ([0.1, 0.2], [1.0])])
 def test_a_result_has_one_loss_for_each_rate(rates, losses):
     with pytest.raises(ValueError, match=f"{len(rates)} rates and {len(losses)} losses"):

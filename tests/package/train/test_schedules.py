@@ -207,6 +207,13 @@ def test_a_run_shorter_than_its_warmup_still_only_rises():
         (lambda: step_decay([3, 3]), "milestones"),
         (lambda: step_decay([-1, 3]), "a milestone is -1"),
         (lambda: step_decay([3], gamma=0), "gamma is 0"),
+        (lambda: step_decay([3], gamma="x"), "gamma is 'x'"),
+        (lambda: step_decay(5), "milestones are 5: give a list"),
+        (lambda: step_decay(torch.tensor([1, 2])), "give a list"),
+        (lambda: step_decay(["a", "b"]), "give rising steps"),
+        (lambda: one_cycle("a"), "rise is 'a'"),
+        (lambda: one_cycle(start="a"), "start is 'a'"),
+        (lambda: one_cycle(end=None), "end None"),
         (lambda: warmup_stable_decay(warmup=-1), "warmup is -1"),
         (lambda: warmup_stable_decay(decay=1.0), "decay is 1.0"),
         (lambda: warmup_stable_decay(decay=-1), "decay is -1"),
@@ -227,7 +234,7 @@ def test_a_schedule_that_cannot_be_is_refused_when_it_is_built(build, says):
 @pytest.mark.parametrize(
     "schedule", [constant(), cosine(), step_decay([1]), one_cycle(), warmup_stable_decay()]
 )
-@pytest.mark.parametrize(("step", "total"), [(-1, 10), (0, 0), (10, 10), (11, 10)])
+@pytest.mark.parametrize(("step", "total"), [(-1, 10), (0, 0), (10, 10), (11, 10), ("a", 10)])
 def test_a_step_outside_the_run_is_refused(schedule, step, total):
     with pytest.raises(ValueError, match="steps count from 0"):
         schedule(step, total)
