@@ -47,6 +47,8 @@ def setup(app: Sphinx) -> dict:
     _add_quiz(app)
     _add_records(app)
     app.add_post_transform(exercises.UniqueIds)
+    app.add_post_transform(cells.FoldTools)
+    app.add_post_transform(cells.SayWhatOpens)
     app.add_node(HideCodeCellNode, override=True, html=(cells.visit, cells.depart))
     app.add_node(
         solution_node, override=True, html=(exercises.visit_solution, exercises.depart_solution)

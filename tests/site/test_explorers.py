@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
+from built_site import holding
 from playwright.sync_api import Locator, expect
 from visits import Visit
 
@@ -103,6 +106,95 @@ def answers_the_mouse(place: Locator) -> None:
             if becomes_another(place):
                 return
     pytest.fail("no control answers a click")
+
+
+#: What the explorer shows and what is chosen, and where the page is, once it has stopped scrolling.
+NOW = """async (place) => {
+    for (let n = 0, still = 0, y = -1; n < 90 && still < 4; n++) {
+        await new Promise(requestAnimationFrame);
+        still = scrollY === y ? still + 1 : 0;
+        y = scrollY;
+    }
+    const values = [...place.querySelectorAll("input, select, textarea")].map((e) => e.value);
+    const said = [...place.querySelectorAll("output, [aria-live]")].map((e) => e.textContent);
+    return [JSON.stringify([values, said]), scrollY];
+}"""
+#: Where a finger that scrolls may go down: the middle of each slider, and places all over the
+#: drawings, but for what can be grabbed (it says so by its cursor).
+PLACES = """(place) => [...place.querySelectorAll("svg, canvas, input[type=range]")].flatMap((e) => {
+    const { left, top, width, height } = e.getBoundingClientRect();
+    const parts = e.type == "range" ? [[0.3, 0.5]] : [[0.2, 0.2], [0.8, 0.5], [0.4, 0.8]];
+    return parts.map(([x, y]) => ({ x: left + x * width, y: top + y * height })).filter(({ x, y }) => {
+        const on = document.elementFromPoint(x, y);
+        const cursor = on && getComputedStyle(on).cursor;
+        return y > 150 && y < innerHeight - 20 && e.contains(on) && !/grab|resize/.test(cursor);
+    });
+})"""
+
+
+def finger(page, x: float, y: float, up: float) -> None:
+    """Put a finger down and draw it up the screen."""
+    screen = page.context.new_cdp_session(page)
+    touch = partial(screen.send, "Input.dispatchTouchEvent")
+    touch({"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for part in (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1):
+        touch({"type": "touchMove", "touchPoints": [{"x": x + 2 * part, "y": y - part * up}]})
+        page.wait_for_timeout(15)  # else the browser takes them for one
+    touch({"type": "touchEnd", "touchPoints": []})
+    screen.detach()
+
+
+@pytest.fixture
+def in_hand(browser, site):
+    """A phone: a page in it, its explorers started."""
+    context = browser.new_context(
+        has_touch=True, is_mobile=True, viewport={"width": 390, "height": 844}
+    )
+
+    def take(path: str) -> list[Locator]:
+        page = context.new_page()
+        page.goto(f"{site}/{path}")
+        places = page.locator(".ln-explorer").all()
+        for place in places:
+            place.evaluate(COME_NEAR)
+            expect(place.locator(LIVE)).to_be_visible()
+        return places
+
+    yield take
+    context.close()
+
+
+@pytest.mark.holding("ln-explorer", some=6)
+def test_a_finger_that_scrolls_the_page_changes_no_explorer(path, in_hand):
+    for place in in_hand(path):
+        place.evaluate(COME_NEAR)
+        before, top = place.evaluate(NOW)
+        for spot in place.evaluate(PLACES):
+            finger(place.page, **spot, up=90)
+            after, now = place.evaluate(NOW)
+            assert now > top and after == before, spot
+            place.page.evaluate("(top) => scrollTo({ top, behavior: 'instant' })", top)
+            place.evaluate(NOW)
+
+
+@pytest.mark.xdist_group("fingers")
+@pytest.mark.parametrize(
+    ("css_class", "grabbed"),
+    [
+        ("ln-explorer-boxes", ".bxx-box rect"),
+        ("ln-explorer-roi-align", ".rax-region"),
+        ("ln-explorer-attention-scoring", ".ax-dot"),
+    ],
+)
+def test_a_finger_drags_what_can_be_grabbed_and_not_the_page(css_class, grabbed, in_hand):
+    place = in_hand(holding(css_class)[0])[0]
+    place.evaluate(COME_NEAR)
+    before, top = place.evaluate(NOW)
+    box = place.locator(grabbed).first.bounding_box()
+    x, y = (box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.5)
+    finger(place.page, x, y, up=40)
+    after, now = place.evaluate(NOW)
+    assert now == top and after != before
 
 
 @pytest.mark.holding("ln-explorer")

@@ -10,8 +10,11 @@ from io import BytesIO
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+import pytest
 from built_site import HTML, holding, ids, pages, soup, text
 from inks import Ink, contrast, of_png, of_svg
+
+from labnotes_site.cells import fetches_tools
 
 LIMIT = 500_000  # bytes a first visit may transfer
 
@@ -154,6 +157,40 @@ def test_no_page_shows_a_traceback_or_markup_that_was_not_understood(path):
     for cell in soup(path).select("pre"):
         cell_text = cell.get_text()
         assert not cell_text.startswith((":::{", "```{")), cell_text[:80]
+
+
+@pytest.mark.holding("ln-hidden")
+def test_a_fold_says_what_it_opens(path):
+    """A reader who wants an answer, or the output, does not look for it under "the code"."""
+    for fold in soup(path).select("details.ln-hidden"):
+        code, output = (fold.select_one(f".{part}") for part in ("cell_input", "cell_output"))
+        what = (
+            "the code and its output" if code and output else "the code" if code else "the output"
+        )
+        cell = fold.find_parent(class_="cell")
+        if "tag_exercise-solution" in cell["class"]:
+            what = "the solution"
+        elif not cell.select_one(".cell_output"):
+            what = "the imports" if fetches_tools(code.get_text()) else "helper code"
+        says = [e.get_text() for e in fold.find("summary").find_all("span")]
+        assert says == [f"Show {what}", f"Hide {what}"], fold.get_text()[:80]
+
+
+@pytest.mark.holding("ln-badges")
+def test_no_plumbing_stands_open_before_the_idea(path):
+    """Cells that show nothing: at most a screen of their code is left for the reader to pass."""
+    lines = 0
+    for part in soup(path).select(".cell, #the-idea"):
+        if part.get("id"):
+            break
+        if part.select_one("details.ln-hidden, .cell_output"):
+            continue
+        code = part.select_one(".cell_input").get_text().strip()
+        assert not fetches_tools(code), code
+        lines += code.count("\n") + 1
+    else:
+        return  # a page without this section
+    assert lines <= 32
 
 
 def test_ids_are_unique(path):

@@ -85,6 +85,50 @@
     return prepared.get(model);
   }
 
+  /**
+   * A finger that goes down on a slider moves its knob at once, in Chromium, also when it is about to
+   * scroll the page. So an explorer hears of it when the finger has gone sideways or is lifted; if
+   * the browser takes the finger for a scroll, the knob goes back and nothing has been said.
+   */
+  function passOver(el) {
+    let held = null;
+    const heard = () => {
+      const { slider, moved } = held;
+      held = null;
+      if (moved) slider.dispatchEvent(new Event("input", { bubbles: true }));
+    };
+    el.addEventListener("pointerdown", (e) => {
+      const slider = e.target.closest?.("input[type=range]"), { clientX: x, clientY: y } = e;
+      held = slider && e.pointerType === "touch" ? { slider, value: slider.value, x, y } : null;
+    }, true);
+    el.addEventListener("input", (e) => {
+      if (e.target !== held?.slider) return;
+      held.moved = true;
+      e.stopImmediatePropagation();
+    }, true);
+    el.addEventListener("pointermove", (e) => {
+      const across = held ? Math.abs(e.clientX - held.x) : 0;
+      if (across > 6 && across > Math.abs(e.clientY - held.y)) heard();
+    }, true);
+    el.addEventListener("pointerup", () => { if (held) heard(); }, true);
+    el.addEventListener("pointercancel", () => {
+      if (held) held.slider.value = held.value;
+      held = null;
+    }, true);
+  }
+
+  /**
+   * What can be grabbed says `touch-action: none`. Chromium overlooks that on a part of a drawing, and
+   * scrolls the page away under the finger that drags it.
+   */
+  function grab(el) {
+    el.addEventListener("touchstart", (e) => {
+      for (let part = e.target; part && part !== el; part = part.parentElement) {
+        if (getComputedStyle(part).touchAction === "none") return e.preventDefault();
+      }
+    }, { passive: false });
+  }
+
   async function mount(models, script) {
     const place = script.closest(".ln-explorer");
     const el = document.createElement("div");
@@ -94,6 +138,8 @@
       const widget = await prepare(model);
       script.after(el);
       await widget.render({ model, el });
+      passOver(el);
+      grab(el);
       place.classList.add("ln-explorer-on");
     } catch (error) {
       el.remove();
