@@ -23,6 +23,8 @@ PHOTO_QUALITY = 36
 DARKEST, MIDDLE, LIGHTEST = 0.175, 0.179, 0.183
 #: Letters are that high, in pixels of a figure, which is drawn at twice a screen's.
 HEIGHTS = range(12, 41)
+#: The heights of a small letter and of a capital or digit, in sizes of the font (DejaVu Sans).
+SMALL, CAPITAL = 0.547, 0.729
 #: From clear to full a letter's colour has so many places in a palette.
 SHADES = 16
 
@@ -99,6 +101,29 @@ def legible(pixels: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int, int]]]
     for old, new in colours.items():  # dots and strokes of letters too
         pixels[small & (before == old).all(-1), :3] = new
     return pixels, sorted(set(colours.values()))
+
+
+def smallest_letters(picture: Image.Image, ink: tuple[int, int, int]) -> float | None:
+    """The size of the smallest letters of that colour in a drawing, in its pixels; None without any.
+
+    It is told from their heights, of which the lowest tenth is left out: full stops and accents.
+    """
+    if not has_clear_ground(picture):
+        return None
+    pixels = np.array(picture)  # (height, width, 4)
+    pieces, _ = ndimage.label(
+        (pixels[..., :3] == ink).all(-1) & (pixels[..., 3] >= 8), np.ones((3, 3))
+    )
+    heights = [
+        box[0].stop - box[0].start
+        for box in ndimage.find_objects(pieces)
+        if 8 <= box[0].stop - box[0].start <= HEIGHTS[-1]
+        and box[1].stop - box[1].start <= HEIGHTS[-1]
+    ]
+    if not heights:
+        return None
+    low = np.quantile(heights, 0.1)
+    return float(low / (SMALL if max(heights) > 1.25 * low else CAPITAL))  # alike: digits, capitals
 
 
 def between(colour: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -37,6 +37,7 @@ DARKER = {
     "fill: #f0e442": "fill: #958d29",  # yellow; its lines are frames on photographs
     INK: "#6b7077",
 }
+RGB = tuple(bytes.fromhex(INK[1:]))
 FAINT = re.compile("|".join(DARKER), re.IGNORECASE)
 #: The colours of words: small, they need more contrast than a line.
 WORDS = {
@@ -90,7 +91,8 @@ def size(file: Path) -> tuple[float, float, float | None]:
     """Width and height in CSS pixels, and of a drawing the width below which its letters get small."""
     if file.suffix != ".svg":
         with Image.open(file) as image:
-            return *image.size, None
+            letters = bitmaps.smallest_letters(image.convert("RGBA"), RGB)
+            return *image.size, letters and image.width * LEGIBLE / letters
     text = file.read_text("utf8")
     if not (box := VIEW_BOX.search(text)):
         return 0, 0, None

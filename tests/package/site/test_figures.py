@@ -39,6 +39,19 @@ def test_a_photograph_has_its_own_size_and_no_letters(tmp_path):
     assert figures.size(file) == (31, 17, None)
 
 
+@pytest.mark.parametrize("text", ["0.25", "a word", "A Title, of words"])
+@pytest.mark.parametrize("points", [7, 8, 10, 12])
+def test_the_letters_of_a_figure_of_pixels_set_its_least_width_too(tmp_path, text, points):
+    drawing = Figure(figsize=(5, 2))
+    drawing.text(0.05, 0.5, text, fontsize=points, color=plot.INK)
+    drawing.text(0.5, 0.5, text, fontsize=points, color=plot.BLUE)  # another colour: not asked for
+    file = tmp_path / "drawing.png"
+    drawing.savefig(file, dpi=200, transparent=True)
+    width, _, least = figures.size(file)
+    assert width == 1000
+    assert least == pytest.approx(1000 * 9 / (points / 72 * 200), rel=0.1)
+
+
 def test_a_photograph_inside_a_drawing_gets_lighter(tmp_path):
     (tmp_path / "_images").mkdir()
     site = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=tmp_path)
