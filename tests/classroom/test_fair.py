@@ -244,17 +244,18 @@ def grade_is_refused(course) -> bool:
         return "another grading" in str(error)
 
 
-def test_what_the_clock_ended_on_a_machine_too_busy_is_graded_again_alone(course, monkeypatch):
+@pytest.mark.parametrize("why", ["late", "crowded"])
+def test_what_a_machine_too_busy_ended_is_graded_again_alone(course, monkeypatch, why):
     runs = []
 
     def run(notebook, limits, withheld, jailed, stop, cpus=None):
         runs.append(cpus)
         if len(runs) == 1:
-            return grade.jail.Ran("it ran longer than 1 s", late=True)
+            return grade.jail.Ran("it was ended", **{why: True})
         return grade.jail.Ran("done", outputs={c.id: [] for c in notebook.cells})
 
     monkeypatch.setattr(grade.jail, "run", run)
-    monkeypatch.setattr(grade, "_overloaded", lambda: True)
+    monkeypatch.setattr(grade, "_overloaded", lambda: why == "late")
     hand_in(course, "anna", answered(course, mean=MEAN))
     (found,) = grade.grade(course, "tiny")
     assert found.status == "needs a person" and "a second time, alone" in found.notes[-1]
