@@ -9,7 +9,8 @@ import nbformat
 import pytest
 
 from labnotes_classroom import jail
-from labnotes_classroom.jail import command, watch
+from labnotes_classroom.jail import command
+from labnotes_classroom.jail.watch import Waited
 
 LIMITS = jail.Limits(cell=3, cpu=60, wall=240, memory=1024)
 pytestmark = pytest.mark.usefixtures("jailed")
@@ -359,7 +360,7 @@ signal.pause()
     def test_processes_that_wait_for_each_other_do_not_stop_the_clock(self):
         """All wake at the same moment: together they wait for far more time than passes."""
         mine = {number: 0.0 for number in range(100)}
-        waited = watch.Waited()
+        waited = Waited()
         for second in range(1, 6):
             for number in mine:
                 mine[number] += number * 1e-4
