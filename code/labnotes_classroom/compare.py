@@ -1,6 +1,7 @@
 """Points for values: what a student's cell computed against what the solution's cell computed.
 
-The values come as text, ``{"name": [0.5, 1.0], ...}``; what is no plain value counts as wrong.
+The values come as text, ``{"name": [0.5, 1.0], ...}``; what is no plain value counts as wrong, and
+takes no other name's points with it.
 Nothing of the student's runs here.
 """
 
@@ -15,13 +16,24 @@ from .source import TOLERANCE, task
 
 LONGEST = 100_000  # characters of values
 DEEPEST = 10  # brackets within brackets
+NOT_PLAIN = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)  # of what is read
+
+
+class Odd(str):
+    """What stands in the place of a name's value and is no plain one, as ``nan``: it equals nothing."""
+
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return False
 
 
 def value(outputs: list) -> Any:
     """The plain value that a cell's last expression gave; None if there is none.
 
     Only the result of the cell counts, not what was printed. Numbers, texts, truth values, None,
-    and lists, tuples and dicts of these are read; anything else gives None.
+    and lists, tuples and dicts of these are read; anything else gives None. Where it is the value of
+    one name of a dict, that name gets its text as :class:`Odd`.
     """
     if any(output.get("output_type") == "error" for output in outputs):
         return None
@@ -32,9 +44,20 @@ def value(outputs: list) -> Any:
     if not isinstance(text, str) or len(text) > LONGEST or _depth(text) > DEEPEST:
         return None
     try:
-        return ast.literal_eval(_Numbers().visit(ast.parse(text.strip(), mode="eval")))
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return None  # not a plain value: it is wrong, as any other wrong value
+        read = _Numbers().visit(ast.parse(text.strip(), mode="eval")).body
+        if not isinstance(read, ast.Dict):
+            return ast.literal_eval(read)
+        names = ast.literal_eval(ast.List(read.keys))
+        return {name: _plain(one) for name, one in zip(names, read.values)}
+    except NOT_PLAIN:
+        return None  # it is wrong, as any other wrong value
+
+
+def _plain(read: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(read)
+    except NOT_PLAIN:
+        return Odd(ast.unparse(read))
 
 
 class _Numbers(ast.NodeTransformer):

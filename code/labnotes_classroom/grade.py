@@ -91,7 +91,7 @@ def grade(
             notebook = restore(submitted, master)
             ran = jail.run(notebook, limits, withheld, jailed, stop, cpus)
             result = judge(student, key, notebook, master, ran, expected, notes, near)
-            return result, notebook, ran.late and _overloaded()
+            return result, notebook, ran.crowded or (ran.late and _overloaded())
         except BadSubmission as error:
             return Result(student, FAILED, shown(str(error)), key), None, False
         except Exception as error:  # one submission must not stop the others: it is listed

@@ -35,7 +35,7 @@ def read_submission(course: Course, assignment: str, student: str) -> NotebookNo
     if not path.exists() and not path.is_symlink():
         there = sorted(p.name for p in path.parent.iterdir())
         raise BadSubmission(f"no file {path.name}; there is: {', '.join(there) or 'nothing'}"[:300])
-    if path.is_symlink() or path.parent.is_symlink() or not path.is_file():
+    if any(one.is_symlink() for one in (path, *path.parents[:2])) or not path.is_file():
         raise BadSubmission(f"{path.name} is a link or no regular file")
     if path.stat().st_size > LARGEST:
         raise BadSubmission(

@@ -3,6 +3,7 @@
 import os
 import stat
 import time
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -200,18 +201,88 @@ def linked(path: Path) -> Path:
         (linked, "a link or a device"),
     ],
 )
-def test_an_archive_that_leads_out_is_refused_in_one_line(course, tmp_path, make, why, capsys):
+def test_what_leads_out_of_an_archive_is_left_alone_in_one_line(
+    course, tmp_path, make, why, capsys
+):
     archive = make(tmp_path / "sent.zip")
-    assert cli.main(["collect", "tiny", str(archive), "--course", str(course.root)]) == 2
-    said = capsys.readouterr().err
-    assert why in said and said.count("\n") == 1
-    assert not (tmp_path / "out.ipynb").exists() and course.students("tiny") == []
+    with zipfile.ZipFile(archive, "a") as more:
+        more.writestr("ben/x.ipynb", NOTEBOOK)
+    out = Path("/tmp/out.ipynb")
+    before = out.exists()
+    assert cli.main(["collect", "tiny", str(archive), "--course", str(course.root)]) == 0
+    said = capsys.readouterr().out
+    assert len([line for line in said.splitlines() if why in line]) == 1
+    assert not (tmp_path / "out.ipynb").exists() and out.exists() == before
+    assert course.students("tiny") == ["ben"]
+
+
+def without_the_mark_of_utf8(path: Path, name: bytes) -> Path:
+    """A member's name as it is, in bytes, and no word of what they mean, as a Mac packs it."""
+    data = packed(path, "N" * len(name) + "_1_assignsubmission_file_/x.ipynb").read_bytes()
+    path.write_bytes(data.replace(b"N" * len(name), name))
+    return path
+
+
+@pytest.mark.parametrize(
+    "name", ["Anna Mu\u0308ller".encode(), b"Anna M\x81ller"], ids=["mac", "dos"]
+)
+def test_names_in_an_archive_are_read_as_they_were_meant(course, tmp_path, name):
+    found = collect(course, "tiny", without_the_mark_of_utf8(tmp_path / "sent.zip", name))
+    assert list(found.taken) == ["Anna_Müller"]
+
+
+def test_a_file_that_is_bad_in_a_platforms_archive_stops_nobody(course, tmp_path, monkeypatch):
+    """The name of a file is a student's own, and so is its size."""
+    monkeypatch.setattr("labnotes_classroom.intake.archives.LARGEST_INNER", 1 << 20)
+    archive = packed(
+        tmp_path / "sent.zip",
+        "anna/x.ipynb", "ben/my: work.ipynb", "cleo/my\\work.ipynb", "dora", "dora/x.ipynb",
+        "e" * 300 + "/x.ipynb", "gil/x.ipynb", "/etc/x.ipynb", "../x.ipynb",
+    )  # fmt: skip
+    with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED) as more, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says that the name is there already
+        more.writestr("gil/x.ipynb", "other")
+        more.writestr("finn/x.ipynb", " " * (3 << 20))
+        more.writestr("hanna/film.mp4", " " * (3 << 20))
+        more.writestr("hanna/x.ipynb", NOTEBOOK)
+        more.writestr(zipfile.ZipInfo("ida/x.ipynb"), "as it was")
+    archive.write_bytes(archive.read_bytes().replace(b"as it was", b"otherwise"))
+    found = collect(course, "tiny", archive)
+    assert sorted(found.taken) == ["anna", "ben", "cleo", "gil", "hanna"]
+    assert course.notebook("submitted", "tiny", "gil").read_text() == NOTEBOOK
+    for name, why in {
+        "dora": "no notebook", "dora/x.ipynb": "there twice", "e" * 300 + "/x.ipynb": "name too long",
+        "gil/x.ipynb": "there twice", "finn/x.ipynb": "more than 1 MiB", "finn": "0 notebooks",
+        "ida": "0 notebooks", "ida/x.ipynb": "Bad CRC-32", "/etc/x.ipynb": "lead out", "../x.ipynb": "lead out",
+    }.items():  # fmt: skip
+        assert why in found.left[name], (name, found.left)
+
+
+def test_the_time_in_an_archive_of_a_students_own_is_not_when_it_was_handed_in(course, tmp_path):
+    folder = tmp_path / "sent"
+    folder.mkdir()
+    packed(folder / "anna.zip", "tiny.ipynb")  # packed in 2026, by the clock of that computer
+    os.utime(folder / "anna.zip", (1_800_000_000, 1_800_000_000))
+    collect(course, "tiny", folder)
+    stamp = course.root / "submitted/anna/tiny/timestamp.txt"
+    assert stamp.read_text() == "2027-01-15 08:00:00 UTC\n"
+
+
+def test_a_name_in_another_encoding_is_taken_and_noted(course, tmp_path):
+    folder = tmp_path / "sent"
+    path = os.fsencode(folder) + b"/M\xfcller_123_assignsubmission_file_"
+    os.makedirs(path)
+    Path(os.fsdecode(path), "x.ipynb").write_text(NOTEBOOK)
+    found = collect(course, "tiny", folder)
+    assert list(found.taken) == ["M_ller"] and not found.left
+    noted = came_as(course, "tiny")["M_ller"]
+    assert noted["number"] == "123" and noted["person"] == "M\\udcfcller"
 
 
 def test_an_archive_that_swells_is_left_alone(course, tmp_path, monkeypatch):
     folder = tmp_path / "sent"
     folder.mkdir()
-    monkeypatch.setattr("labnotes_classroom.intake.collect.LARGEST_INNER", 1000)
+    monkeypatch.setattr("labnotes_classroom.intake.archives.LARGEST_INNER", 1000)
     with zipfile.ZipFile(folder / "anna.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("tiny.ipynb", " " * 100_000)
     found = collect(course, "tiny", sent(folder, "ben.ipynb"))

@@ -203,14 +203,17 @@ class TestOneLine:
             first.join()
         assert [r.status for r in grade.grade(course, "tiny")] == ["failed to run"], "and then not"
 
-    def test_a_folder_or_a_pipe_in_the_place_of_the_notebook(self, course, capsys):
+    def test_a_folder_a_pipe_or_a_link_in_the_place_of_the_work(self, course, capsys):
         for name, make in (("folder", os.mkdir), ("pipe", os.mkfifo)):
             path = course.root / "submitted" / name / "tiny" / "tiny.ipynb"
             path.parent.mkdir(parents=True)
             make(path)
+        hand_in(course, "real", answered(course, mean=MEAN))
+        (course.root / "submitted" / "linked").symlink_to("real")
         assert cli.main(["grade", "tiny", "--course", str(course.root)]) == 0
         said = capsys.readouterr().out
-        for name in ("folder", "pipe"):
+        assert "real: needs a person, 4 points" in said
+        for name in ("folder", "pipe", "linked"):
             assert f"    {name}: tiny.ipynb is a link or no regular file\n" in said
 
     def test_a_full_disk(self, course, monkeypatch, capsys):
@@ -244,17 +247,18 @@ def grade_is_refused(course) -> bool:
         return "another grading" in str(error)
 
 
-def test_what_the_clock_ended_on_a_machine_too_busy_is_graded_again_alone(course, monkeypatch):
+@pytest.mark.parametrize("why", ["late", "crowded"])
+def test_what_a_machine_too_busy_ended_is_graded_again_alone(course, monkeypatch, why):
     runs = []
 
     def run(notebook, limits, withheld, jailed, stop, cpus=None):
         runs.append(cpus)
         if len(runs) == 1:
-            return grade.jail.Ran("it ran longer than 1 s", late=True)
+            return grade.jail.Ran("it was ended", **{why: True})
         return grade.jail.Ran("done", outputs={c.id: [] for c in notebook.cells})
 
     monkeypatch.setattr(grade.jail, "run", run)
-    monkeypatch.setattr(grade, "_overloaded", lambda: True)
+    monkeypatch.setattr(grade, "_overloaded", lambda: why == "late")
     hand_in(course, "anna", answered(course, mean=MEAN))
     (found,) = grade.grade(course, "tiny")
     assert found.status == "needs a person" and "a second time, alone" in found.notes[-1]

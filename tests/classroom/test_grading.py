@@ -25,6 +25,7 @@ from labnotes_classroom.compare import equal, is_comparable, value, verdicts
 from labnotes_classroom.course import record_name, write_notebook
 from labnotes_classroom.gradebook import scores, write_csv
 from labnotes_classroom.jail.command import _masked
+from labnotes_classroom.reports.wrong import wrong_values
 from labnotes_classroom.restore import restore
 from labnotes_classroom.results import read_result
 from labnotes_classroom.source import task
@@ -87,6 +88,26 @@ def test_numbers_of_numpys_are_numbers():
     # Far more brackets and signs than a parser can hold.
     for text in ("-" * 90_000 + "1", "np.float64(" * 9 + "1" + ")" * 9, "~1", "a" * 90_000):
         assert value(result(text)) is None or text == "~1"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["nan", "inf", "-inf", "[1.0, nan]", "tensor(2.)", "array([1., 2.])", "float64(2.0)", "1 + 2j",
+     "Ellipsis", "{1, 2}", "{[]: 1}", "Anything()", "b'2'", "{0x" + "f" * 9000 + ": 1}",
+     "-0x" + "f" * 90_000],
+    ids=lambda text: text[:12],
+)  # fmt: skip
+def test_what_is_no_plain_value_takes_no_other_names_points(odd):
+    """As a loss that became nan: one value is wrong, and the submission neither failed nor empty."""
+    cell = result(f"{{'a': [1, 2.5], 'b': {odd}}}")
+    for expected in (2.0, [2.0], {"x": 2.0}, odd):
+        found = verdicts(value(cell), {"a": [1, 2.5], "b": expected}, 1e-6)
+        assert found == {"a": True, "b": False}
+    assert wrong_values(cell, found)["b"].isprintable()
+
+
+def test_a_solution_that_gives_no_number_cannot_serve():
+    assert "not finite" in is_comparable(value(result("{'a': nan}")))
 
 
 def test_only_the_result_of_the_cell_counts():

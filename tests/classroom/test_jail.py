@@ -10,6 +10,7 @@ import pytest
 
 from labnotes_classroom import jail
 from labnotes_classroom.jail import command
+from labnotes_classroom.jail.watch import Waited
 
 LIMITS = jail.Limits(cell=3, cpu=60, wall=240, memory=1024)
 pytestmark = pytest.mark.usefixtures("jailed")
@@ -122,6 +123,83 @@ print(*[socket.socket(f).family.name for f in (socket.AF_UNIX, socket.AF_INET, s
 """
         assert program(text)[0].split() == [*["refused"] * 6, "AF_UNIX", "AF_INET", "AF_INET6"]
 
+    def test_kinds_of_sockets_that_a_notebook_has_no_use_for_are_refused(self, program):
+        """Their modules are loaded when the first one is made."""
+        text = """
+import errno, socket
+for family in range(50):
+    try:
+        socket.socket(family, socket.SOCK_DGRAM)
+        print("opened", family)
+    except OSError as error:
+        if error.errno != errno.EPERM:
+            print("REACHED THE KERNEL", family)
+"""
+        found = {line for line in program(text)[0].splitlines() if line}
+        assert found == {f"opened {family}" for family in (1, 2, 10, 16)}
+
+    def test_memory_that_no_process_shows_cannot_be_had(self, program):
+        """Shared memory without a file, and pages that a pipe holds, stay when nobody maps them."""
+        text = (
+            CALLED
+            + """
+import mmap
+for kind in (mmap.MAP_SHARED, 3):  # 3: MAP_SHARED_VALIDATE
+    try:
+        mmap.mmap(-1, 1 << 20, flags=kind | mmap.MAP_ANONYMOUS)
+        print("SHARED")
+    except PermissionError:
+        print("refused")
+with open("/dev/zero", "r+b", 0) as zero:
+    print(zero.read(3) == bytes(3))
+    try:
+        mmap.mmap(zero.fileno(), 1 << 20)
+        print("MAPPED")
+    except OSError:
+        print("refused")
+held, (_, write) = ctypes.create_string_buffer(8), os.pipe()
+place = (ctypes.c_void_p * 2)(ctypes.addressof(held), 8)
+print(called({"x86_64": 278, "aarch64": 75}[os.uname().machine], write, place, 1, 0))
+"""
+        )
+        assert program(text)[0].split() == ["refused", "refused", "True", "refused", "EPERM"]
+
+    def test_memory_that_processes_share_by_a_file_is_as_ever(self, program):
+        text = """
+import multiprocessing, multiprocessing.shared_memory
+def add(array):
+    array[0] += 1
+array = multiprocessing.Array("d", 3)
+one = multiprocessing.get_context("fork").Process(target=add, args=(array,))
+one.start(), one.join()
+print(array[0])
+block = multiprocessing.shared_memory.SharedMemory(create=True, size=10)
+block.unlink()
+import torch
+print(torch.zeros(3).share_memory_().is_shared())
+"""
+        assert program(text, jail.Limits())[0].split() == ["1.0", "True"]
+
+    def test_nothing_of_the_kernels_can_be_set(self, program):
+        """Where the teacher is root, the student is, too, for the files of the kernel."""
+        text = """
+import os
+print(bool(os.statvfs("/proc").f_flag & os.ST_RDONLY))
+for folder, _, names in os.walk("/proc"):
+    if folder == "/proc":
+        _[:] = [name for name in _ if not name.isdigit() and "self" not in name]
+    for name in names:
+        if os.access(os.path.join(folder, name), os.W_OK):
+            print("CAN BE SET", os.path.join(folder, name))
+"""
+        assert program(text)[0] == "True\n"
+
+    def test_a_python_that_was_called_by_a_winding_way_is_found(self, program, monkeypatch):
+        folder, _, name = sys.executable.rpartition("/")
+        winding = f"{folder}/../{os.path.basename(folder)}/{name}"
+        monkeypatch.setattr(jail.sys, "executable", winding)
+        assert program("print('ran')") == ("ran\n", "")
+
     def test_three_descriptors_reach_what_runs_inside(self, program):
         text = """
 import os
@@ -183,6 +261,62 @@ signal.pause()
 """
         assert program(text)[1] == "it opened more than 256 sockets and terminals"
 
+    def test_what_waits_in_sockets_is_memory(self, program):
+        text = """
+import signal, socket
+server = socket.create_server(("127.0.0.1", 0))
+held = []
+for _ in range(40):
+    held += [socket.create_connection(server.getsockname()), server.accept()[0]]
+for one in held:
+    one.setblocking(False)
+    try:
+        while True:
+            one.send(bytes(1 << 16))
+    except BlockingIOError:
+        pass
+signal.pause()
+"""
+        assert (
+            program(text, jail.Limits(memory=30, wall=20))[1]
+            == "it used more than 30 MiB of memory"
+        )
+
+    def test_threads_count_as_processes(self, program):
+        """The kernel does not limit their number where the teacher is root."""
+        text = """
+import signal, threading
+threading.stack_size(1 << 16)
+for _ in range(300):
+    threading.Thread(target=signal.pause, daemon=True).start()
+signal.pause()
+"""
+        assert (
+            program(text, jail.Limits(wall=20))[1]
+            == "it started more than 128 processes and threads"
+        )
+
+    def test_a_name_of_a_process_can_be_any_bytes(self, program):
+        text = """
+import ctypes, time
+ctypes.CDLL(None).prctl(15, b"\\xff\\xfe", 0, 0, 0)
+time.sleep(0.5)
+print("ran")
+"""
+        assert program(text) == ("ran\n", "")
+
+    def test_the_last_memory_of_the_machine_is_left_to_it(self, tmp_path):
+        path = tmp_path / "sleeps.py"
+        path.write_text("import signal\nsignal.pause()")
+        ended = jail.run_program(path, [], "", jail.Limits(spare=1 << 40))
+        assert ended.problem.startswith("the machine had less than") and ended.crowded
+
+    def test_what_no_size_of_memory_limits_is_small(self):
+        ran = run("print(open('/proc/self/limits').read())")
+        limits = {line[:26].strip(): line[26:].split()[:2] for line in said(ran, "0").splitlines()}
+        assert limits["Max locked memory"] == ["65536", "65536"]
+        assert limits["Max nice priority"] == limits["Max realtime priority"] == ["0", "0"]
+
     def test_files_without_a_byte_are_counted(self, program):
         text = """
 import os, signal
@@ -222,6 +356,17 @@ signal.pause()
         ended = jail.run_program(path, [], "", jail.Limits(wall=2))
         assert (ended.problem, ended.late) == ("it ran longer than 2 s", True)
         assert ended.cpu < 2
+
+    def test_processes_that_wait_for_each_other_do_not_stop_the_clock(self):
+        """All wake at the same moment: together they wait for far more time than passes."""
+        mine = {number: 0.0 for number in range(100)}
+        waited = Waited()
+        for second in range(1, 6):
+            for number in mine:
+                mine[number] += number * 1e-4
+            assert waited.until(dict(mine)) == pytest.approx(second * 99e-4)
+        assert waited.until({7: mine[7] + 2.5, 500: 0.1}) == pytest.approx(5 * 99e-4 + 2.5)
+        assert waited.until({}) == pytest.approx(5 * 99e-4 + 2.5)
 
 
 SYSTEMD = """#!/bin/sh

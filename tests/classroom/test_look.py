@@ -8,6 +8,7 @@ import pytest
 from labnotes_classroom import cli, grade
 from labnotes_classroom.course import Course
 from labnotes_classroom.reports import look as look_module
+from labnotes_classroom.reports import pages
 from labnotes_classroom.reports.look import again, look
 from labnotes_classroom.reports.similarity import alike, answers, fingerprints, released
 from labnotes_classroom.restore import blank, submission_key
@@ -158,3 +159,18 @@ def test_the_page_shows_two_side_by_side_and_runs_nothing(course, capsys):
     assert "<script" not in page and "&lt;script&gt;" in page and "&lt;b&gt;Anna" in page
     assert "<mark>    a3 = v[3]" in page and "no proof" in page and "default-src 'none'" in page
     assert any("answers like those of ben" in what for what in hints(course)["anna"])
+
+
+def test_of_answers_of_thousands_of_lines_not_all_are_compared(monkeypatch):
+    """Reversed, ten thousand short lines take a third of a minute; a class has many pairs."""
+    sizes, compare = [], pages.difflib.SequenceMatcher
+
+    def counted(junk, *sides):
+        sizes.extend(map(len, sides))
+        return compare(junk, *sides)
+
+    monkeypatch.setattr(pages.difflib, "SequenceMatcher", counted)
+    lines = [chr(0x4E00 + number % 160) for number in range(10_000)]
+    one, other = pages._marked("\n".join(lines), "\n".join(lines[::-1]))
+    assert max(sizes) <= 1000 and one.count("\n") == other.count("\n") == 9999
+    assert "<mark>" in one

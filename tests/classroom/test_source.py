@@ -143,27 +143,30 @@ def test_a_blank_submission_keeps_the_hidden_tests_and_no_solution(built):
 
 @pytest.mark.parametrize("machine", sorted(seccomp.MACHINES))
 def test_the_filter_decides_as_it_should_for_every_call(machine):
-    """Run by an interpreter of classic BPF: the six instructions that the filter uses."""
+    """Run by an interpreter of classic BPF: the seven instructions that the filter uses."""
     architecture, calls = seccomp.MACHINES[machine]
     partly = seccomp.PARTLY[machine]
     text = seccomp.program(machine)
     lines = [struct.unpack_from("=HBBI", text, at) for at in range(0, len(text), 8)]
     allow, refuse, missing = 0x7FFF0000, 0x00050001, 0x00050026
 
-    def decide(number, processor=architecture, first=0, second=0):
+    def decide(number, processor=architecture, first=0, second=0, fourth=0):
         at, value = 0, None
         while True:
             code, yes, no, k = lines[at]
             if code == 0x06:
                 return k
             if code == 0x20:
-                value, at = {0: number, 4: processor, 16: first, 24: second}[k], at + 1
+                given = {0: number, 4: processor, 16: first, 24: second, 40: fourth}
+                value, at = given[k], at + 1
+            elif code == 0x54:
+                value, at = value & k, at + 1
             else:
                 holds = {0x15: value == k, 0x45: bool(value & k), 0x35: value >= k}[code]
                 at += 1 + (yes if holds else no)
 
     for number in range(600):
-        expected = refuse if number in calls.values() else allow
+        expected = refuse if number in {*calls.values(), partly["socket"]} else allow
         assert decide(number) == (missing if number == partly["clone3"] else expected), number
     assert decide(0x40000000 + 319) == refuse
     assert decide(319, 0x40000003) == 0x80000000
@@ -173,9 +176,13 @@ def test_the_filter_decides_as_it_should_for_every_call(machine):
     for flags, decided in ((17, allow), (thread, allow), (thread | 0x10000000, refuse), (0x40000000, refuse)):  # fmt: skip
         assert decide(partly["clone"], first=flags) == decided
     assert decide(partly["fcntl"], second=1) == allow
-    assert decide(partly["fcntl"], first=1024, second=1024) == refuse
-    for family, decided in ((1, allow), (2, allow), (16, allow), (17, refuse), (40, refuse)):
+    for lease in (1024, 1040):
+        assert decide(partly["fcntl"], first=lease, second=lease) == refuse
+    for family in range(50):
+        decided = allow if family in (1, 2, 10, 16) else refuse
         assert decide(partly["socket"], first=family) == decided
+    for flags, decided in ((0x21, refuse), (0x23, refuse), (0x48021, refuse), (0x22, allow), (0x20022, allow), (1, allow)):  # fmt: skip
+        assert decide(partly["mmap"], fourth=flags) == decided
     assert decide(partly["prlimit64"]) == allow and decide(partly["prlimit64"], first=1) == refuse
 
 

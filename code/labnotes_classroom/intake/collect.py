@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import filecmp
 import json
-import os
 import re
 import shutil
 import tempfile
-import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from labnotes.data.archives import BadArchive, unpack
+from labnotes.data.archives import DAMAGED, BadArchive
 from labnotes.files import replacing
 
 from ..course import NAMES, Course, CourseError, is_student, read_saved, shown
+from .archives import unpack_all, unpack_inner
 from .platforms import Label, read_label
 from .roster import Roster, normal, read_roster
 
-LARGEST_INNER = 2**28  # bytes unpacked of an archive that one student sent
 IGNORED = {"__MACOSX", "Thumbs.db", "desktop.ini"}  # and what begins with a dot
-NO_DATE = ((1980, 1, 1), (1980, 0, 0))  # of an archive's member that has none
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ def collect(course: Course, assignment: str, source: Path, dry_run: bool = False
     course.master(assignment)
     roster = read_roster(course)
     result = Collected()
-    with _opened(source) as (folder, scratch):
+    with _opened(source, result.left) as (folder, scratch):
         found = [
             one
             for entry in _entries(folder, packed=folder != source)
@@ -97,36 +94,23 @@ def _record(course: Course, assignment: str) -> Path:
     return course.root / "collected" / f"{assignment}.json"
 
 
-@contextmanager
-def _opened(source: Path) -> Iterator[tuple[Path, str]]:
+@contextlib.contextmanager
+def _opened(source: Path, left: dict[str, str]) -> Iterator[tuple[Path, str]]:
     """The folder of what was sent, and an empty one for archives."""
     with tempfile.TemporaryDirectory(prefix="collect-") as scratch:
         if source.is_dir():
             yield source, scratch
         elif source.is_file() and zipfile.is_zipfile(source):
+            folder = Path(scratch, "all")
             try:
-                yield _unpacked(source, Path(scratch, "all")), scratch
-            except BadArchive as error:
-                raise CourseError(f"{error}") from error
+                unpack_all(source, folder, left)
+            except DAMAGED as error:
+                raise CourseError(f"{source.name} is damaged: {error}") from error
+            yield folder, scratch
         elif source.exists():
             raise CourseError(f"{source} is no folder and no zip archive")
         else:
             raise CourseError(f"there is no folder or archive {source}")
-
-
-def _unpacked(archive: Path, folder: Path, **limits: int) -> Path:
-    """The archive's files, with the times that it gives them."""
-    unpack(archive, folder, **limits)
-    with zipfile.ZipFile(archive) as packed:
-        for member in packed.infolist():
-            moment = 0.0 if member.date_time[:3] in NO_DATE else _local(member.date_time)
-            os.utime(folder / member.filename, (moment, moment))
-    return folder
-
-
-def _local(date_time: tuple[int, ...]) -> float:
-    """Archives have the clock's time of the computer that packed them: we take it for this one's."""
-    return time.mktime((*date_time, 0, 0, -1))
 
 
 def _entries(folder: Path, packed: bool) -> list[Path]:
@@ -196,22 +180,15 @@ def _notebooks(entry: Path, scratch: Path) -> list[Path]:
         return []
     if entry.is_file():
         if _is_zip(entry):
-            return _inside(_unpacked_inner(entry, scratch))
+            return _inside(unpack_inner(entry, scratch))
         return [entry] if entry.suffix.lower() == ".ipynb" else []
     if not entry.is_dir():  # a pipe, a device
         return []
     found = _inside(entry)
     archives = [path for path in entry.iterdir() if _is_zip(path) and not path.is_symlink()]
     if not found and len(archives) == 1:
-        return _inside(_unpacked_inner(archives[0], scratch))
+        return _inside(unpack_inner(archives[0], scratch))
     return found
-
-
-def _unpacked_inner(archive: Path, scratch: Path) -> Path:
-    if not zipfile.is_zipfile(archive):
-        raise BadArchive(f"{archive.name} is no zip archive")
-    number = len(list(scratch.iterdir()))
-    return _unpacked(archive, scratch / f"{number}", largest=LARGEST_INNER)
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -282,7 +259,8 @@ def _take(course: Course, assignment: str, student: str, one: Found, dry_run: bo
 
 def _note(course: Course, assignment: str, student: str, one: Found) -> None:
     about = came_as(course, assignment)
-    about[student] = {"entry": shown(one.entry), **asdict(one.label)}
+    label = {k: shown(v) if isinstance(v, str) else v for k, v in asdict(one.label).items()}
+    about[student] = {"entry": shown(one.entry), **label}
     path = _record(course, assignment)
     path.parent.mkdir(exist_ok=True)
     with replacing(path, "w", encoding="utf8") as file:

@@ -59,10 +59,11 @@ class Limits:
     cell: int = 30  # of CPU time, for one cell
     cpu: int = 240  # of CPU time, for all processes together
     memory: int = 4096  # all processes together
-    processes: int = 128
+    processes: int = 128  # and threads
     files: int = 50_000  # files and folders that it makes
     sockets: int = 256  # and terminals; the kernel keeps up to a MiB for each
     disk: int = 256  # of each folder that can be written to; it lies in memory
+    spare: int = 256  # memory that the machine must have left, whoever uses it
     output: int = 8  # of the JSON text that comes out
     cell_output: float = 0.5  # of what a cell shows
 
@@ -76,6 +77,9 @@ class Limits:
                 "NOFILE": 256,
                 "CORE": 0,
                 "MSGQUEUE": 0,
+                "MEMLOCK": 1 << 16,  # also what a socket may hold without a copy
+                "RTPRIO": 0,
+                "NICE": 0,
                 "SIGPENDING": 1024,
             },
             "output": int(self.cell_output * MIB),
@@ -98,6 +102,7 @@ class Ran:
     cpu: float = 0.0  #: CPU time of all its processes together, seconds
     memory: float = 0.0  #: the most that all its processes used together, MiB
     late: bool = False  #: the clock ended it or a cell of it, not what it used
+    crowded: bool = False  #: the machine's memory was used up, perhaps by others
 
     @property
     def done(self) -> bool:
@@ -195,7 +200,9 @@ def run_program(
     with tempfile.TemporaryDirectory(prefix="classroom-") as folder, filter_pipe() as fd:
         jail = [*scope(limits), *bwrap(limits, withheld, fd)]
         jail += ["--ro-bind", str(program), IN_JAIL, "--remount-ro", "/", "--chdir", HOME, "--"]
-        jail += [sys.executable, IN_JAIL, *words]
+        # Its folder is mounted by its own name: Python keeps the "..", if it was called so.
+        python = Path(sys.executable)
+        jail += [str(python.parent.resolve() / python.name), IN_JAIL, *words]
         return watch(jail, told, limits, stop, cpus, cwd=folder, env=bus(), pass_fds=(fd,))
 
 
@@ -206,7 +213,7 @@ def _ran(ended: Ended, status: str, found: dict | None = None) -> Ran:
     outputs = {str(c): [_output(o) for o in os_] for c, os_ in found.get("outputs", {}).items()}
     return Ran(
         status, str(found.get("cell", "")), outputs, stopped,
-        ended.seconds, ended.cpu, ended.memory, late,
+        ended.seconds, ended.cpu, ended.memory, late, ended.crowded,
     )  # fmt: skip
 
 

@@ -114,7 +114,17 @@ def bwrap(limits, withheld: Sequence[str], filter_fd: int) -> list[str]:
         words += ["--ro-bind", str(folder.resolve()), str(folder)]
     for module in withheld:
         words += _masked(module)
-    words += ["--remount-ro", "/dev"]
+    # Nothing of the kernel's can be set: where the teacher is root, so is the student, for /proc.
+    # /dev/zero could be mapped, as memory that no process shows; /dev/full reads alike and cannot.
+    words += [
+        "--dev-bind",
+        "/dev/full",
+        "/dev/zero",
+        "--remount-ro",
+        "/dev",
+        "--remount-ro",
+        "/proc",
+    ]
     for name, value in _environment().items():
         words += ["--setenv", name, value]
     return words

@@ -101,27 +101,31 @@ class Meter:
     """What the processes of the jail have used since the meter was made."""
 
     def __init__(self):
-        self.started, (self.computed, self.waited) = time.monotonic(), processors()
+        self.started, (self.computed, self.before) = time.monotonic(), processors()
+        self.waited = 0.0
 
     def over(self, computing: float, clock: float) -> str:
         """Which of two limits in seconds is passed, in words; "" if none.
 
         On the clock no more counts than the time in which nobody waited for a processor: a machine that
-        has too much to do takes none of a cell's time. Beyond ten times the limit that is no excuse.
+        has too much to do takes none of a cell's time. Of those that wait together the longest counts.
+        Beyond ten times the limit that is no excuse.
         """
-        computed, waited = processors()
+        computed, now = processors()
+        self.waited += max((s - self.before.get(p, 0.0) for p, s in now.items()), default=0.0)
+        self.before = now
         if computed - self.computed > computing:
             return f"{computing} s of computing"
         passed = time.monotonic() - self.started
-        if passed - (waited - self.waited) > clock or passed > 10 * clock:
+        if passed - self.waited > clock or passed > 10 * clock:
             return f"{clock} s on the clock"
         return ""
 
 
-def processors() -> tuple[float, float]:
-    """CPU time that all other processes of the jail have had, and the time for which they waited
-    for a processor; seconds. Without a jail others on this machine are none of ours: there 0."""
-    computed = waited = 0
+def processors() -> tuple[float, dict[str, float]]:
+    """CPU time that all other processes of the jail have had, and by process the time for which it
+    waited for a processor; seconds. Without a jail others on this machine are none of ours: there 0."""
+    computed, waited = 0, {}
     for folder in glob.glob("/proc/[0-9]*") if os.getpid() == 1 else ():
         mine = folder == "/proc/1"  # what passes on their outputs counts for nobody
         try:
@@ -129,10 +133,10 @@ def processors() -> tuple[float, float]:
                 numbers = file.read().rpartition(b")")[2].split()
             computed += sum(int(n) for n in numbers[13 if mine else 11 : 15])
             with open(f"{folder}/schedstat", "rb") as file:
-                waited += 0 if mine else int(file.read().split()[1])
+                waited[folder] = 0 if mine else int(file.read().split()[1]) / 1e9
         except OSError:  # it has ended meanwhile, or this kernel does not count it
             continue
-    return computed / TICKS, waited / 1e9
+    return computed / TICKS, waited
 
 
 def shown(cell, cut: bool) -> list:

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -20,7 +20,9 @@ PATIENCE = 10  # so many times the limit of the clock, however long it waited fo
 TICKS = os.sysconf("SC_CLK_TCK")
 #: What a process has in memory: its own, what it shares, and the tables that say where it is. Not
 #: the libraries that it has mapped from files.
-MEMORY = re.compile(r"^(?:RssAnon|RssShmem|VmPTE):\s+(\d+) kB", re.M)
+MEMORY = re.compile(rb"^(?:RssAnon|RssShmem|VmPTE):\s+(\d+) kB", re.M)
+THREADS = re.compile(rb"^Threads:\s+(\d+)", re.M)
+QUEUES = re.compile(rb" ([0-9A-F]{8}):([0-9A-F]{8}) ")  # of a socket: bytes sent, and to be read
 NETS = ("unix", "tcp", "tcp6", "udp", "udp6", "udplite", "raw", "raw6", "icmp", "netlink", "packet")
 IN_JAIL = "/jail/inside.py"  # where the program lies that is run
 WRITABLE = ("tmp", "home/student", "dev/shm")  # in the jail
@@ -36,6 +38,7 @@ class Ended:
     cpu: float  #: CPU time of all its processes together, seconds
     memory: float  #: the most that all its processes used together, MiB
     late: bool = False  #: the clock ended it, not what it used
+    crowded: bool = False  #: the machine's memory was used up, perhaps by others
 
 
 @dataclass
@@ -43,9 +46,9 @@ class Use:
     """What a command and its descendants use at one moment; memory in MiB, CPU time in seconds."""
 
     memory: float = 0.0
-    processes: int = 0
+    processes: int = 0  # and their threads
     cpu: float = 0.0
-    waited: float = 0.0  # for a processor, seconds
+    waited: dict[int, float] = field(default_factory=dict)  # for a processor, by process
     sockets: int = 0
     files: int = 0
 
@@ -56,7 +59,7 @@ class Use:
         if self.memory > limits.memory:
             return f"it used more than {limits.memory} MiB of memory"
         if self.processes > limits.processes:
-            return f"it started more than {limits.processes} processes"
+            return f"it started more than {limits.processes} processes and threads"
         if self.sockets > limits.sockets:
             return f"it opened more than {limits.sockets} sockets and terminals"
         if self.files > limits.files:
@@ -122,17 +125,21 @@ def watch(
         )  # fmt: skip
     _Writer(process.stdin, told)
     reader = _Reader(process.stdout, limits.output * MIB)
-    memory, cpu, waited, problem, late = 0.0, 0.0, 0.0, "", False
+    memory, cpu, waited, problem, late, crowded = 0.0, 0.0, Waited(), "", False, False
     try:
         while process.poll() is None and not problem:
             use = usage(process.pid, jailed="pass_fds" in options)
             memory, cpu = max(memory, use.memory), max(cpu, use.cpu)
-            waited, passed = max(waited, use.waited), time.monotonic() - started
-            late = passed - waited > limits.wall or passed > PATIENCE * limits.wall
+            passed = time.monotonic() - started
+            late = (
+                passed - waited.until(use.waited) > limits.wall or passed > PATIENCE * limits.wall
+            )
             if late:
                 problem = f"it ran longer than {limits.wall} s"
             elif problem := use.beyond(limits):
                 pass
+            elif crowded := psutil.virtual_memory().available < limits.spare * MIB:
+                problem = f"the machine had less than {limits.spare} MiB of memory left"
             elif stop.is_set():
                 problem = "the grading was stopped"
             elif reader.too_much:
@@ -143,7 +150,24 @@ def watch(
     reader.join(10)
     process.stdout.close()
     seconds = time.monotonic() - started
-    return Ended(bytes(reader.content), problem, seconds, cpu, memory, late)
+    return Ended(bytes(reader.content), problem, seconds, cpu, memory, late, crowded)
+
+
+class Waited:
+    """For how long a command waited for a processor, in seconds.
+
+    Of processes that wait at the same time the one counts that waits longest: else a hundred of them
+    that wake together would wait for more time than there is, and the clock would never end them.
+    """
+
+    def __init__(self):
+        self.seconds, self.before = 0.0, {}
+
+    def until(self, now: dict[int, float]) -> float:
+        """All that was waited, given what each process has waited till now."""
+        self.seconds += max((s - self.before.get(p, 0.0) for p, s in now.items()), default=0.0)
+        self.before = now
+        return self.seconds
 
 
 @contextlib.contextmanager
@@ -169,21 +193,21 @@ def usage(pid: int, jailed: bool) -> Use:
         family = [pid, *(p.pid for p in psutil.Process(pid).children(recursive=True))]
     except psutil.NoSuchProcess:
         return Use()
-    use = Use(processes=len(family))
+    use = Use()
     for member in family:
         with contextlib.suppress(OSError):  # it has ended meanwhile
-            use.memory += _memory(member)
+            status = Path(f"/proc/{member}/status").read_bytes()  # its name can be any bytes
+            use.memory += sum(map(int, MEMORY.findall(status))) / 1024
+            use.processes += int(THREADS.search(status)[1])
             use.cpu += _cpu(member)
-            use.waited += int(Path(f"/proc/{member}/schedstat").read_text().split()[1]) / 1e9
+            use.waited[member] = int(Path(f"/proc/{member}/schedstat").read_text().split()[1]) / 1e9
     # The first is bubblewrap, outside; the second is in the jail once its root is the jail's.
     if jailed and len(family) > 1 and os.path.exists(f"/proc/{family[1]}/root{IN_JAIL}"):
         with contextlib.suppress(OSError):
-            use.sockets, use.files = _sockets(family[1]), _files(family[1])
+            use.sockets, held = _sockets(family[1])
+            use.memory += held
+            use.files = _files(family[1])
     return use
-
-
-def _memory(pid: int) -> float:
-    return sum(map(int, MEMORY.findall(Path(f"/proc/{pid}/status").read_text()))) / 1024
 
 
 def _cpu(pid: int) -> float:
@@ -192,14 +216,16 @@ def _cpu(pid: int) -> float:
     return sum(map(int, numbers[11:15])) / TICKS
 
 
-def _sockets(pid: int) -> int:
+def _sockets(pid: int) -> tuple[int, float]:
     """How many sockets there are in the jail, those on their way from one process to another too;
-    and terminals, of which the machine has a number for all."""
-    count = len(os.listdir(f"/proc/{pid}/root/dev/pts")) - 1
+    and terminals, of which the machine has a number for all. And what waits in them, MiB."""
+    count, held = len(os.listdir(f"/proc/{pid}/root/dev/pts")) - 1, 0
     for name in NETS:
         with contextlib.suppress(FileNotFoundError):
-            count += Path(f"/proc/{pid}/net/{name}").read_bytes().count(b"\n") - 1
-    return count
+            table = Path(f"/proc/{pid}/net/{name}").read_bytes()
+            count += table.count(b"\n") - 1
+            held += sum(int(queue, 16) for both in QUEUES.findall(table) for queue in both)
+    return count, held / MIB
 
 
 def _files(pid: int) -> int:

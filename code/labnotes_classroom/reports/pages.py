@@ -22,6 +22,7 @@ pre { overflow-x: auto; border: 1px solid var(--line); border-radius: .3rem; pad
 mark { background: var(--mark); color: inherit; }
 """
 MOST_PAIRS = 50
+MOST_LINES = 1000  # of an answer that are compared: of ten thousand it would take minutes
 
 
 def write_page(path: Path, title: str, body: str) -> Path:
@@ -58,7 +59,8 @@ def side_by_side(pairs: list[Pair], texts: Texts, roster: Roster) -> str:
 
 def _marked(one: str, other: str) -> list[str]:
     lines = one.split("\n"), other.split("\n")
-    blocks = difflib.SequenceMatcher(None, *lines).get_matching_blocks()
+    compared = [side[:MOST_LINES] for side in lines]
+    blocks = difflib.SequenceMatcher(None, *compared).get_matching_blocks()
     marked = [{i + n for i, _, size in blocks for n in range(size)},
               {j + n for _, j, size in blocks for n in range(size)}]  # fmt: skip
     return [

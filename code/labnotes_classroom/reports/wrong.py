@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..compare import value
+from ..compare import Odd, value
 from ..course import shown
 
 LONGEST = 60  # characters of a value
@@ -28,11 +28,13 @@ def _short(value: Any) -> str:
     """A plain value with six digits a number, so that the same mistake is the same text."""
     if isinstance(value, float):
         return f"{value:.6g}"
+    if isinstance(value, Odd):
+        return str(value)
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(_short(part) for part in value[:LONGEST])}]"
     if isinstance(value, dict):
         pairs = list(value.items())[:LONGEST]
-        return "{" + ", ".join(f"{key!r}: {_short(part)}" for key, part in pairs) + "}"
+        return "{" + ", ".join(f"{_short(key)}: {_short(part)}" for key, part in pairs) + "}"
     try:
         return repr(value)
     except ValueError:  # an integer of thousands of digits
