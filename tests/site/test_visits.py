@@ -61,7 +61,9 @@ def test_faults_in_listings_and_formulas_are_found_and_the_page_is_as_it_was(vis
             box.querySelectorAll("[tabindex]").forEach((each) => each.removeAttribute("tabindex"));
         }"""
     )
-    seen.page.locator("article pre:visible").first.evaluate("(e) => e.setAttribute('role', 'nonsense')")
+    seen.page.locator("article pre:visible").first.evaluate(
+        "(e) => e.setAttribute('role', 'nonsense')"
+    )
     found = seen.axe()
     assert any(line.startswith("color-contrast") and "<span" in line for line in found), found
     assert any(line.startswith("scrollable-region-focusable") for line in found), found
