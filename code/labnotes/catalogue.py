@@ -162,7 +162,7 @@ def _forward(net: nn.Module, example: tuple) -> int:
     return counter.get_total_flops() // 2  # a multiply-add counts as two there
 
 
-def _structured() -> Iterator[tuple[Callable[[], nn.Module], str, str, str, tuple, str]]:
+def _structured() -> list[tuple[Callable[[], nn.Module], str, str, str, tuple, str]]:
     from torchvision.models import mobilenet_v2
 
     from labnotes import bert, captioning, detection, gan, segmentation, sequence, transformer
@@ -187,7 +187,7 @@ def _structured() -> Iterator[tuple[Callable[[], nn.Module], str, str, str, tupl
     seen, tokens, both = "3 x 64 x 64", "20 tokens", "20 + 20 tokens"
     clothes, five, large = "28x28, 10 classes", "5 of 6 symbols", "the paper's base"
     tuning = "pretraining/fine-tuning-bert"
-    yield from [
+    return [
         (lambda: detection.TinySSD(4), "boxes", "4 classes", seen, (image,), "detection/ssd"),
         (lambda: detection.TinyYOLO(4), "boxes", "4 classes", seen, (image,), "detection/yolo"),
         (lambda: detection.TinyFasterRCNN(4), "boxes, masks", "4 classes", seen, (image,),

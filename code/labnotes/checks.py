@@ -29,3 +29,18 @@ def check_tensors(**values) -> None:
     for name, value in values.items():
         if not isinstance(value, Tensor):
             raise ValueError(f"{name} is a {type(value).__name__}: give a tensor")
+
+
+def check_module(**modules) -> None:
+    """Refuse what is no network or layer, by its name: ``check_module(model=model)``.
+
+    Raises
+    ------
+    ValueError
+        If one is a function, a class, a name or anything else.
+    """
+    from torch import nn
+
+    for name, value in modules.items():
+        if not isinstance(value, nn.Module):
+            raise ValueError(f"{name} is of type {type(value).__name__}: give a torch.nn.Module")

@@ -114,12 +114,8 @@ def smallest_letters(picture: Image.Image, ink: tuple[int, int, int]) -> float |
     pieces, _ = ndimage.label(
         (pixels[..., :3] == ink).all(-1) & (pixels[..., 3] >= 8), np.ones((3, 3))
     )
-    heights = [
-        box[0].stop - box[0].start
-        for box in ndimage.find_objects(pieces)
-        if 8 <= box[0].stop - box[0].start <= HEIGHTS[-1]
-        and box[1].stop - box[1].start <= HEIGHTS[-1]
-    ]
+    sizes = [[side.stop - side.start for side in box] for box in ndimage.find_objects(pieces)]
+    heights = [h for h, width in sizes if 8 <= h <= HEIGHTS[-1] >= width]
     if not heights:
         return None
     low = np.quantile(heights, 0.1)

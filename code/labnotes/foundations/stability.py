@@ -176,7 +176,8 @@ def layer_sizes(
     Raises
     ------
     ValueError
-        If `model` is no network, there is no linear layer, or `loss` gives no single number that depends on the weights.
+        If `model` is no network, there is no linear layer, or `loss` gives no single number that
+        depends on the weights.
 
     Notes
     -----

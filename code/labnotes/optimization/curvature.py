@@ -48,7 +48,6 @@ def hessian_vector(loss: Loss, point: Tensor, vector: Tensor) -> Tensor:
     >>> hessian_vector(saddle, torch.tensor([3.0, 4.0]), torch.tensor([1.0, 1.0]))
     tensor([ 2., -2.])
     """
-    _check_loss(loss)
     _check_point(point)
     _check_vector(point, vector)
     point, slope = _slope(loss, point)
@@ -82,7 +81,6 @@ def hessian(loss: Loss, point: Tensor) -> Tensor:
     tensor([[ 0., -2.],
             [-2.,  0.]])
     """
-    _check_loss(loss)
     _check_point(point)
     point, slope = _slope(loss, point)
     rows = torch.stack([_derivative(number, point) for number in slope])  # (n, n)
@@ -92,6 +90,7 @@ def hessian(loss: Loss, point: Tensor) -> Tensor:
 @torch.enable_grad()
 def _slope(loss: Loss, point: Tensor) -> tuple[Tensor, Tensor]:
     """The point as a variable, and the gradient there as something to differentiate again."""
+    _check_loss(loss)
     point = point.detach().requires_grad_()
     value = loss(point)
     _check_value(value)
@@ -246,7 +245,6 @@ def extreme_eigenpairs(
     >>> round(low.value, 4), round(high.value, 4)
     (-6.0, 2.0)
     """
-    _check_loss(loss)
     _check_point(point)
     check_positive(steps=steps)
     _check_seed(seed)

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from labnotes import runtime
+from labnotes.checks import check_module
 from labnotes.train import distributed
 from labnotes.train.checkpoint import random_states, set_random_states
 from labnotes.train.epochs import seed_epoch
@@ -194,7 +195,7 @@ def lr_range_test(
     True
     """
     _check_range(start, end, steps)
-    _check_model(model)
+    check_module(model=model)
     distributed.join()
     with _as_they_were(model, loss, optimizer):
         optimizer = _on_device(model, loss, optimizer, runtime.device())
@@ -284,11 +285,6 @@ def _check_found(rates: list[float], losses: list[float]) -> None:
             f"{len(rates)} rates and {len(losses)} losses: give one loss for each rate, and at "
             "least one"
         )
-
-
-def _check_model(model: nn.Module) -> None:
-    if not isinstance(model, nn.Module):
-        raise ValueError(f"model is of type {type(model).__name__}: give a torch.nn.Module")
 
 
 def _check_range(start: float, end: float, steps: int) -> None:

@@ -221,7 +221,7 @@ def _check_gamma(gamma: float) -> None:
 def _check_cycle(rise: float, start: float, end: float) -> None:
     if not isinstance(rise, Real) or not 0 < rise < 1:
         raise ValueError(f"rise is {rise!r}: give the part of the run that rises, between 0 and 1")
-    if not all(isinstance(end, Real) and 0 <= end <= 1 for end in (start, end)):
+    if not all(isinstance(part, Real) and 0 <= part <= 1 for part in (start, end)):
         raise ValueError(f"start is {start!r} and end {end!r}: give factors from 0 to 1")
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from labnotes import runtime
-from labnotes.checks import check_positive
+from labnotes.checks import check_module, check_positive
 from labnotes.modules import evaluating
 
 
@@ -38,7 +38,7 @@ class Frozen(nn.Module):
     """
 
     def __init__(self, body: nn.Module):
-        _check_module(body, "body")
+        check_module(body=body)
         super().__init__()
         self.body = body.requires_grad_(False)
         self.train()
@@ -161,7 +161,7 @@ def features_of(body: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> tu
     ValueError
         If `body` is no module, or there is no batch.
     """
-    _check_module(body, "body")
+    check_module(body=body)
     device, found = runtime.device(), []
     with evaluating(body):
         for inputs, labels in batches:
@@ -173,7 +173,7 @@ def features_of(body: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> tu
 
 def _last_layer(model: nn.Module) -> tuple[str, nn.Module]:
     """Name and module of the linear layer or convolution that was registered last."""
-    _check_module(model, "model")
+    check_module(model=model)
     layers = [
         (name, layer)
         for name, layer in model.named_modules()
@@ -194,11 +194,6 @@ def _check_window(layer: nn.Module) -> None:
         raise ValueError(f"the last layer, {layer}, is no plain convolution: replace it by hand")
 
 
-def _check_module(module: nn.Module, name: str) -> None:
-    if not isinstance(module, nn.Module):
-        raise ValueError(f"{name} is of type {type(module).__name__}: give a torch.nn.Module")
-
-
 def _check_rates(lr: float, factor: float) -> None:
     for name, value in (("lr", lr), ("factor", factor)):
         number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -207,8 +202,8 @@ def _check_rates(lr: float, factor: float) -> None:
 
 
 def _check_part(model: nn.Module, head: nn.Module) -> None:
-    _check_module(model, "model")
-    _check_module(head, "head")
+    check_module(model=model)
+    check_module(head=head)
     if not any(part is head for part in model.modules()):
         raise ValueError(
             f"head, a {type(head).__name__}, is no part of the model: give the module that stands "
