@@ -96,8 +96,13 @@ class CharLSTM(nn.Module):
         tuple
             Logits ``(batch, steps, characters)``, and the state after the last step. It still hangs
             on its graph: detach it before the next batch.
+
+        Raises
+        ------
+        ValueError
+            If `ids` have another shape or no step, or one of them is no character's.
         """
-        _check_ids(ids)
+        _check_ids(ids, len(self.code_points))
         embedded = self.embedding(ids)  # (batch, steps, embed)
         changed = {}
         if self.training and self.weight_drop:  # one set of weights for all steps of a batch
@@ -128,8 +133,15 @@ def _check_known(text: str, ids: dict[str, int]) -> None:
         )
 
 
-def _check_ids(ids: Tensor) -> None:
+def _check_ids(ids: Tensor, size: int) -> None:
     if ids.dim() != 2 or not ids.shape[1]:
         raise ValueError(
             f"ids have the shape {tuple(ids.shape)}: give (batch, steps), at least one step"
+        )
+    if ids.is_cuda or not len(ids):  # to look at them there would make Python wait
+        return
+    if not 0 <= int(ids.min()) <= int(ids.max()) < size:
+        raise ValueError(
+            f"ids go from {int(ids.min())} to {int(ids.max())}: those of the network's characters "
+            f"go from 0 to {size - 1}, see `encode`"
         )

@@ -125,8 +125,15 @@ class Tagger(nn.Module):
         self.output = nn.Linear(hidden_size * (1 + self.gru.bidirectional), num_tags)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Logits ``(batch, time, tags)`` for features ``(batch, time, kinds)`` and their lengths."""
+        """Logits ``(batch, time, tags)`` for features ``(batch, time, kinds)`` and their lengths.
+
+        Raises
+        ------
+        ValueError
+            If a shape or a length does not fit, or a number is no feature's.
+        """
         _check_lengths(lengths, features)
+        _check_features(features, self.embedding.num_embeddings)
         words = self.dropout(self.embedding(features).sum(2))  # (batch, time, embed)
         if self.directions == "backward":
             words = reverse_padded(words, lengths)
@@ -161,4 +168,19 @@ def _check_lengths(lengths: Tensor, inputs: Tensor) -> None:
         raise ValueError(
             f"lengths go from {int(lengths.min())} to {int(lengths.max())}: give numbers from 1 to "
             f"the {inputs.shape[1]} steps of the inputs, and leave empty sequences out"
+        )
+
+
+def _check_features(features: Tensor, size: int) -> None:
+    if features.dim() != 3 or features.dtype not in (torch.int64, torch.int32):
+        raise ValueError(
+            f"features are {features.dtype} of the shape {tuple(features.shape)}: give integers "
+            "(batch, time, kinds)"
+        )
+    if features.is_cuda or not features.numel():  # to look at them there would make Python wait
+        return
+    if not 0 <= int(features.min()) <= int(features.max()) < size:
+        raise ValueError(
+            f"features go from {int(features.min())} to {int(features.max())}: their numbers go "
+            f"from 0 to {size - 1}"
         )

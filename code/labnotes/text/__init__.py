@@ -4,6 +4,7 @@ from labnotes.lazy import lazy
 
 __all__ = lazy(__name__, {
     "byte_pairs": ["BytePairs"],
+    "tokens": ["tokenize"],
     "vocabulary": ["Vocabulary"],
     "windows": ["Windows", "pad", "random_windows", "sequential_windows"],
     "wordpiece": ["WordPiece", "basic_tokens"],
