@@ -113,7 +113,7 @@ class MultiHeadAttention(nn.Module):
             ``(batch, keys)`` bool, True where a key is padding.
         attn_mask
             ``(queries, keys)`` or ``(batch, queries, keys)``: bool, True where a query must not
-            look; or floating point, added to the scores.
+            look; or of the queries' floating-point type, added to the scores.
         need_weights
             False uses torch's fused kernel, which is faster and keeps no weights.
 
@@ -129,6 +129,7 @@ class MultiHeadAttention(nn.Module):
             If shapes or types do not fit.
         """
         self._check_inputs(queries, keys, values)
+        _check_numbers(attn_mask, queries)
         mask = merge_masks(
             valid_lens, key_padding_mask, attn_mask, (*queries.shape[:2], keys.shape[1])
         )
@@ -258,6 +259,17 @@ def _check_sizes(embed_dim: int, num_heads: int, dropout: float) -> None:
         raise ValueError(f"dropout is {dropout}: give a probability from 0 to 1")
 
 
+def _check_numbers(attn_mask, queries: Tensor) -> None:
+    if not isinstance(attn_mask, Tensor) or not attn_mask.is_floating_point():
+        return  # the other checks look at it
+    # Autocast brings both to one type.
+    if attn_mask.dtype != queries.dtype and not torch.is_autocast_enabled(queries.device.type):
+        raise TypeError(
+            f"attn_mask is {attn_mask.dtype}, queries are {queries.dtype}: numbers that are added "
+            "to the scores have the queries' type"
+        )
+
+
 def _check_masks(valid_lens, key_padding_mask, attn_mask, shape: tuple[int, int, int]) -> None:
     batch, queries, keys = shape
     allowed = {
@@ -266,6 +278,8 @@ def _check_masks(valid_lens, key_padding_mask, attn_mask, shape: tuple[int, int,
         "attn_mask": (attn_mask, [(queries, keys), (batch, queries, keys)]),
     }
     for name, (mask, shapes) in allowed.items():
+        if mask is not None and not isinstance(mask, Tensor):
+            raise TypeError(f"{name} is {type(mask).__name__}: give a tensor")
         if mask is not None and tuple(mask.shape) not in shapes:
             raise ValueError(
                 f"{name} has shape {tuple(mask.shape)}: give {' or '.join(map(str, shapes))}"

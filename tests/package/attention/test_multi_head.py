@@ -196,6 +196,14 @@ def test_dropout_is_on_the_weights_in_training_and_off_in_evaluation():
         (lambda a, x: a(x, x, x, torch.tensor([1, 1, 1])), ValueError, "valid_lens has shape"),
         (lambda a, x: a(x, x, x, attn_mask=torch.ones(3, 2) > 0), ValueError, "attn_mask has"),
         (lambda a, x: a(x, x, x, attn_mask=torch.ones(3, 3).int()), TypeError, "attn_mask is"),
+        (lambda a, x: a(x, x, x, attn_mask=torch.ones(3, 3).double()), TypeError, "queries' type"),
+        (
+            lambda a, x: a(x, x, x, attn_mask=torch.ones(3, 3).half(), need_weights=False),
+            TypeError,
+            "float16, queries are torch.float32",
+        ),
+        (lambda a, x: a(x, x, x, attn_mask=[[True]]), TypeError, "attn_mask is list"),
+        (lambda a, x: a(x, x, x, key_padding_mask=[[True]]), TypeError, "key_padding_mask is list"),
         (lambda a, x: a(x, x, x, key_padding_mask=torch.ones(2, 3)), TypeError, "True hides"),
         (
             lambda a, x: a(*3 * [x.transpose(0, 1)], torch.tensor([3, 1])),
@@ -210,6 +218,18 @@ def test_dropout_is_on_the_weights_in_training_and_off_in_evaluation():
 def test_bad_input_is_refused_in_words(call, error, says):
     with pytest.raises(error, match=says):
         call(MultiHeadAttention(8, 2), torch.zeros(2, 3, 8))
+
+
+@pytest.mark.parametrize("need_weights", [True, False])
+def test_under_autocast_a_mask_of_numbers_may_have_another_type_than_the_queries(need_weights):
+    attention, x = MultiHeadAttention(8, 2), torch.randn(2, 3, 8)
+    added = torch.zeros(3, 3).masked_fill(masks.causal(3), -torch.inf)
+    with torch.autocast("cpu", torch.bfloat16):
+        low = attention.out_proj(x)  # what comes out of a layer before
+        assert low.dtype == torch.bfloat16
+        found = attention(low, low, low, attn_mask=added, need_weights=need_weights)
+        expected = attention(low, low, low, attn_mask=masks.causal(3))
+    torch.testing.assert_close(found.float(), expected.float(), rtol=0, atol=0.02)
 
 
 def test_the_causal_mask_is_torchs():

@@ -53,6 +53,17 @@ def test_a_product_of_turned_vectors_depends_on_their_distance_alone():
     assert abs(product(9, 4) - product(4, 9)) > 1e-3
 
 
+def test_a_place_further_on_is_a_rotation_to_rounding():
+    angles = positions._angles(torch.arange(64), 32)  # what sines and rotary positions are made of
+    turn = positions._angles(torch.tensor([5]), 32)
+    for at, apart in ((angles.sin(), angles.cos()), (angles.cos(), -angles.sin())):
+        turned = turn.cos() * at[:-5] + turn.sin() * apart[:-5]
+        torch.testing.assert_close(turned, at[5:], rtol=0, atol=1e-14)
+    q, k = torch.nn.functional.normalize(torch.randn(2, 1, 32).double(), dim=-1).expand(2, 64, 32)
+    scores = positions.rotate(q) @ positions.rotate(k).T
+    torch.testing.assert_close(scores[1:, 1:], scores[:-1, :-1], rtol=0, atol=1e-14)
+
+
 def test_a_relative_bias_is_shared_by_pairs_of_one_distance():
     layer = positions.RelativeBias(num_heads=2, max_distance=2)
     torch.nn.init.normal_(layer.bias)
