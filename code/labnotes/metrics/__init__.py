@@ -6,7 +6,7 @@ __all__ = lazy(__name__, {
     "answers": ["SquadScores", "squad_scores"],
     "bleu": [
         "BleuScore", "bleu", "bleu_d2l", "brevity_penalty", "clipped_counts", "clipped_precision",
-        "closest_length", "corpus_bleu", "ngrams",
+        "closest_length", "corpus_bleu", "ngrams", "tokenize_13a",
     ],
     "cider": ["CiderScore", "cider"],
     "classification": ["accuracy"],

@@ -89,9 +89,11 @@ def clip_by_value(gradients: Sequence[Tensor], limit: float) -> None:
 def _check_clipped(gradients: Sequence[Tensor], limit: float) -> None:
     if isinstance(gradients, Tensor) or not len(gradients):
         raise ValueError("give the gradients as a list of tensors, at least one")
-    missing = [i for i, g in enumerate(gradients) if g is None]
-    if missing:
-        raise ValueError(f"gradient {missing[0]} is None: call backward() first, leave others out")
+    for i, gradient in enumerate(gradients):
+        if gradient is None:
+            raise ValueError(f"gradient {i} is None: call backward() first, leave others out")
+        if not isinstance(gradient, Tensor):
+            raise ValueError(f"gradient {i} is of {type(gradient).__name__}: give tensors")
     if not 0 < limit < float("inf"):
         raise ValueError(f"limit is {limit}: give a number above 0")
 

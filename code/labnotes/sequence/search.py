@@ -442,7 +442,10 @@ def _check_step(found: Tensor, prefixes: int, end: int | None) -> None:
 
 
 def _check_chain(start: Tensor, transition: Tensor, emission: Tensor) -> None:
-    states = len(start)
+    for name, given in (("start", start), ("transition", transition), ("emission", emission)):
+        if not isinstance(given, Tensor):
+            raise ValueError(f"log_{name} is of {type(given).__name__}: give a tensor")
+    states = len(start) if start.dim() else 0
     fits = start.dim() == 1 and transition.shape == (states, states)
     if not fits or emission.dim() != 2 or emission.shape[1] != states or not len(emission):
         raise ValueError(

@@ -299,6 +299,8 @@ def _check_lengths(lengths: Tensor, padded: Tensor, least: int) -> None:
             f"lengths are {lengths.dtype} of the shape {tuple(lengths.shape)}: give one integer "
             f"for each of the {rows} rows"
         )
+    if least and not rows:
+        raise ValueError("a batch has no row: give at least one sequence")
     if rows and not least <= int(lengths.min()) <= int(lengths.max()) <= steps:
         raise ValueError(
             f"lengths go from {int(lengths.min())} to {int(lengths.max())}: give numbers from "

@@ -177,6 +177,8 @@ def _check_features(features: Tensor, size: int) -> None:
             f"features are {features.dtype} of the shape {tuple(features.shape)}: give integers "
             "(batch, time, kinds)"
         )
+    if not len(features):
+        raise ValueError("a batch has no row: give at least one sequence")
     if features.is_cuda or not features.numel():  # to look at them there would make Python wait
         return
     if not 0 <= int(features.min()) <= int(features.max()) < size:

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sacrebleu.metrics import BLEU
+from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
 import labnotes.metrics.bleu  # noqa: F401  (the module; the name `bleu` is also a function)
 from labnotes.metrics import (
@@ -24,6 +25,7 @@ from labnotes.metrics import (
     closest_length,
     corpus_bleu,
     ngrams,
+    tokenize_13a,
 )
 
 IDS = torch.tensor([3, 1, 4, 1, 5])
@@ -273,3 +275,49 @@ def test_bad_input_is_refused_with_what_to_do(call, error, text):
 def test_the_examples_in_the_docstrings_run():
     result = doctest.testmod(MODULE)
     assert result.attempted >= 8 and result.failed == 0
+
+
+SIGNS = st.text(
+    alphabet="ab1 2.,-'&;<>/\n\t\u00e9\u2019\u4e2d!?()[]{}~^`@:+*#%\"\\_|=$", max_size=30
+)
+
+
+@given(SIGNS)
+def test_the_tokenizer_13a_is_that_of_sacrebleu(line):
+    assert tokenize_13a(line) == Tokenizer13a()(line).split()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "1.5, 2,5. .5 a.5 5.a",
+        "19-20 a-b 3-",
+        "&quot;x&quot; &amp;lt; &apos;",
+        "<skipped>a-\nb\nc",
+        "",
+        "..,,",
+    ],
+)
+def test_the_tokenizer_13a_on_the_cases_of_its_rules(line):
+    assert tokenize_13a(line) == Tokenizer13a()(line).split()
+
+
+def test_a_score_of_plain_text_is_that_which_sacrebleu_prints():
+    said = ["Il pleut, n'est-ce pas?", "Elle a pay\u00e9 3,50 euros (hier)."]
+    human = [
+        ["Il pleut, n'est-ce pas ?", "Il pleut."],
+        ["Elle paya 3,50 euros hier.", "Hier, rien."],
+    ]
+    ours = corpus_bleu(
+        [tokenize_13a(line) for line in said],
+        [[tokenize_13a(r) for r in refs] for refs in human],
+        smooth="exp",
+    )
+    theirs = BLEU().corpus_score(said, [list(stream) for stream in zip(*human)])
+    assert 100 * ours.score == pytest.approx(theirs.score, abs=1e-9)
+    assert ours.score > 0.3
+
+
+def test_what_is_no_text_has_no_tokens():
+    with pytest.raises(TypeError, match="list"):
+        tokenize_13a(["a", "b"])

@@ -88,3 +88,9 @@ def test_a_length_that_is_not_finite_is_said_and_changes_nothing(bad):
     with pytest.raises(FloatingPointError, match="smaller learning rate"):
         clip_by_norm([other, gradient], 1.0)
     assert other.tolist() == [1, 1] and gradient[0] == 1
+
+
+@pytest.mark.parametrize("clip", [clip_by_norm, clip_by_value])
+def test_a_gradient_that_is_no_tensor_is_refused(clip):
+    with pytest.raises(ValueError, match="gradient 1 is of list: give tensors"):
+        clip([torch.ones(2), [1.0]], 1.0)

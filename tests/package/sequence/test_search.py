@@ -369,3 +369,11 @@ def test_a_chain_of_the_wrong_shape_is_refused():
 
 def test_the_examples_in_the_docstrings_run():
     assert doctest.testmod(search).failed == 0
+
+
+def test_viterbi_refuses_what_is_no_tensor():
+    one = torch.zeros(1)
+    with pytest.raises(ValueError, match="log_emission is of list: give a tensor"):
+        viterbi(one, one[None], [[0.0]])
+    with pytest.raises(ValueError, match="give \\(S,\\)"):
+        viterbi(torch.tensor(0.0), one[None], one[None])

@@ -169,3 +169,9 @@ def test_what_cannot_be_is_refused():
         model.encoder(some.bool())
     with pytest.raises(ValueError, match="from 0 to 2"):
         masked_cross_entropy(torch.zeros(1, 2, 4), some, torch.tensor([3]))
+
+
+def test_a_batch_without_a_row_is_refused():
+    encoder = Encoder(10, 4, 8)
+    with pytest.raises(ValueError, match="no row: give at least one sequence"):
+        encoder(torch.zeros(0, 3, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))

@@ -178,3 +178,9 @@ def test_what_cannot_work_is_refused():
 
 def test_the_examples_in_the_docstrings_run():
     assert doctest.testmod(tagging).failed == 0
+
+
+def test_a_batch_without_a_sequence_is_refused():
+    tagger = Tagger(10, 3, embed_size=4, hidden_size=4)
+    with pytest.raises(ValueError, match="no row: give at least one sequence"):
+        tagger(torch.zeros(0, 3, 1, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
