@@ -73,6 +73,9 @@ def frechet_distance(mean1: Tensor, cov1: Tensor, mean2: Tensor, cov2: Tensor) -
     of the roots of the eigenvalues of :math:`A \Sigma_2 A` with :math:`A = \Sigma_1^{1/2}`, which
     is symmetric. Eigenvalues that rounding has made negative count as 0.
 
+    From two pictures on there is an answer. A covariance of fewer pictures than features leaves
+    directions out, which then count as directions without spread: the distance is much too large.
+
     References
     ----------
     Dowson and Landau, "The Fréchet distance between multivariate normal distributions", 1982;

@@ -1,6 +1,7 @@
 """Inception score and Fréchet distance: SciPy's numbers. Precision and recall: by brute force."""
 
 import doctest
+import warnings
 
 import numpy as np
 import pytest
@@ -37,6 +38,20 @@ def test_it_is_zero_for_equal_ones_and_finite_for_features_that_never_change():
     x[:, 2] = 1.0  # a unit that is dead: its variance is 0
     dead = x.mean(0), torch.cov(x.T)
     assert frechet_distance(*dead, *dead) == pytest.approx(0, abs=1e-3)
+
+
+def test_of_one_picture_there_is_no_distance_and_of_fewer_than_features_one_that_is_too_large():
+    real, made = features(400, 8, 0), features(400, 8, 0).flip(0)  # of one distribution
+    known = real.mean(0), torch.cov(real.T)
+
+    def distance(n):
+        some = made[:n]
+        with warnings.catch_warnings(action="ignore"):  # torch warns of one picture
+            return frechet_distance(*known, some.mean(0), torch.cov(some.T))
+
+    with pytest.raises(ValueError, match="at least two pictures, and more than"):
+        distance(1)
+    assert distance(4) > 20 * distance(200) and distance(4) < float("inf")
 
 
 @given(seed=st.integers(0, 999), classes=st.integers(1, 8))

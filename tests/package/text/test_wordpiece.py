@@ -1,6 +1,7 @@
 """WordPiece: the pieces that the tokenizers library cuts."""
 
 import doctest
+import random
 import unicodedata
 
 import pytest
@@ -49,6 +50,16 @@ def test_pieces_are_the_librarys(text, lowercase):
 )
 def test_these_texts_too(text):
     assert WordPiece(set(PIECES)).tokenize(text) == THEIRS[True].encode(text).tokens
+
+
+def test_five_thousand_sentences_of_mistreated_words_are_cut_as_the_library_cuts_them():
+    """Capitals, accents, Chinese characters, punctuation, words of 100 and 101 characters."""
+    words = ["unaffable", "The", "ABED", "de\u0301ce\u0301de\u0301", "Éga", "中文", "的a中", "can't", "$01,89!",
+             "(the)", "…", "«bad»", "ab" * 50, "ab" * 50 + "c", "ß", "x", "un\u00a0able", "3.5%"]  # fmt: skip
+    draw, ours = random.Random(0), WordPiece(set(PIECES))
+    for _ in range(5_000):
+        text = " ".join(draw.choices(words, k=draw.randint(1, 12)))
+        assert ours.tokenize(text) == THEIRS[True].encode(text).tokens, text
 
 
 def test_the_examples_in_the_docstrings_run():

@@ -193,7 +193,7 @@ function render({ model, el }) {
   const numbers = (name) => get(name).map((v) => [v, String(v)]);
   const chosen = [
     choose("data", "Data", [["one", "one bump"], ["two", "two bumps"]]),
-    choose("loss", "Loss of G", [["non-saturating", "−log D (non-saturating)"], ["saturating", "log(1 − D) (saturating)"]]),
+    choose("loss", "Loss of G", [["non-saturating", "non-saturating"], ["saturating", "saturating"]]),
     choose("k", "Steps of D, k", numbers("ks")),
     choose("rate_g", "Rate of G", numbers("rates")),
     choose("rate_d", "Rate of D", numbers("rates")),
