@@ -140,8 +140,9 @@ def _check_read(inputs: Tensor, input_size: int, dtype: torch.dtype) -> None:
             f"inputs are {inputs.dtype} of the shape {tuple(inputs.shape)}: give numbers (time, "
             "batch, input_size), or letters as int64 (time, batch), of at least one step"
         )
-    if inputs.numel() and not 0 <= inputs.min() <= inputs.max() < input_size:
+    low, high = inputs.aminmax() if inputs.numel() else (0, 0)
+    if low < 0 or high >= input_size:
         raise ValueError(
-            f"letters from {inputs.min()} to {inputs.max()}: give whole numbers from 0 to "
-            f"{input_size - 1}, as input_size is {input_size}"
+            f"letters from {low} to {high}: give whole numbers from 0 to {input_size - 1}, as "
+            f"input_size is {input_size}"
         )
