@@ -4,6 +4,7 @@ from labnotes.lazy import lazy
 
 __all__ = lazy(__name__, {
     "attending": ["AttentionDecoder", "AttentionSeq2Seq", "BidirectionalEncoder"],
+    "by_hand": ["GRUByHand"],
     "characters": ["CharLSTM"],
     "clipping": ["clip_by_norm", "clip_by_value"],
     "ibm": ["IBMModel1"],
