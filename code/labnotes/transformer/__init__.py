@@ -5,4 +5,5 @@ from labnotes.lazy import lazy
 __all__ = lazy(__name__, {
     "blocks": ["DecoderBlock", "EncoderBlock"],
     "model": ["Decoder", "Encoder", "Transformer"],
+    "packed": ["encode_packed"],
 })  # fmt: skip
