@@ -6,8 +6,8 @@ plain SGD at rate 4, gradients clipped to norm 1. d2l's is torch's layer, whose 
 records step by step; ours is GRUByHand, which takes rows of the input weights for the letters and
 has a gradient written by hand. The loss a letter on the 5,000 windows afterwards, outside the
 clock, is to agree within the seeds. Timed in processor seconds are the epoch alone, and all from
-the text to the epoch's end. The sides take turns in a process each; the medians are compared. d2l's
-live plot is switched off, which helps d2l.
+the text to the epoch's end. The sides take turns in a process each, on one thread; the medians
+are compared. d2l's live plot is switched off, which helps d2l.
 
     python benchmarks/rnn_against_d2l.py --repeats 5 --save
 """
@@ -77,6 +77,7 @@ def main() -> None:
 
         novel, (side, seed) = time_machine(), sys.argv[2:]
         torch.manual_seed(int(seed))
+        torch.set_num_threads(1)
         print(json.dumps({"d2l": by_d2l, "ours": by_ours}[side](novel.train + novel.test)))
         return
     chosen = options(__doc__).parse_args()
