@@ -52,7 +52,8 @@ class GRUSteps(torch.autograd.Function):
         inputs, gates, recalled, states, w_ih, w_hh = ctx.saved_tensors
         r, z, n = gates.chunk(3, -1)  # (time, batch, hidden) each
         at_inputs = torch.empty_like(inputs) if ctx.needs_input_grad[0] else None
-        at_table, at_w = torch.zeros_like(w_ih.T), torch.zeros_like(w_hh)
+        at_table = w_ih.new_zeros(w_ih.shape[::-1])  # its rows lie in one piece: letters add fast
+        at_w = torch.zeros_like(w_hh)
         at_h, at_b, at_b_n = torch.zeros_like(states[0]), at_w.new_zeros(len(at_w)), 0
         at = torch.empty_like(gates[0])  # at what the gates of one step add up
         at_r, at_z, at_n = at.chunk(3, -1)  # (batch, hidden) each
