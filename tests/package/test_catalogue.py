@@ -37,7 +37,7 @@ LAYERS = {
     "normalization.LayerNorm",
     "segmentation.FCNHead", "segmentation.Stages", "segmentation.UNetHead",
     "sequence.AttentionDecoder", "sequence.BidirectionalEncoder",
-    "sequence.Decoder", "sequence.Encoder", "sequence.GRU", "sequence.LSTM", "sequence.RNN",
+    "sequence.Decoder", "sequence.Encoder", "sequence.GRU", "sequence.GRUByHand", "sequence.LSTM", "sequence.RNN",
     "transformer.Decoder", "transformer.DecoderBlock", "transformer.Encoder",
     "transformer.EncoderBlock",
     "vision.Frozen",
