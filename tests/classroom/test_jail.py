@@ -1,16 +1,21 @@
 """What a student's program may try against the jail itself, and what the limits count."""
 
+import importlib
 import os
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 
 import nbformat
+import psutil
 import pytest
 
 from labnotes_classroom import jail
 from labnotes_classroom.jail import command
-from labnotes_classroom.jail.watch import Waited
+
+watch = importlib.import_module("labnotes_classroom.jail.watch")  # not the function of that name
 
 LIMITS = jail.Limits(cell=3, cpu=60, wall=240, memory=1024)
 pytestmark = pytest.mark.usefixtures("jailed")
@@ -357,10 +362,39 @@ signal.pause()
         assert (ended.problem, ended.late) == ("it ran longer than 2 s", True)
         assert ended.cpu < 2
 
+    def test_it_ends_at_any_moment_of_its_start(self, tmp_path, monkeypatch):
+        """Also when bubblewrap is just making its child, which waits for it and does not see its end."""
+        stop, path = threading.Event(), tmp_path / "endless.py"
+        stop.set()
+        path.write_text("while True: pass")
+        monkeypatch.setattr(watch, "LOOKS", 0)
+        moments = iter(range(120))
+
+        def looks(pid, jailed):
+            time.sleep(next(moments) % 40 * 3e-4)
+            return watch.Use()
+
+        monkeypatch.setattr(watch, "usage", looks)
+        for _ in range(120):
+            ended = jail.run_program(path, [], "", jail.Limits(), (), stop)
+            assert ended.problem == "the grading was stopped" and ended.seconds < watch.LAST
+
+    def test_an_output_that_is_held_open_holds_nobody_up(self, monkeypatch):
+        monkeypatch.setattr(watch, "LAST", 0.1)
+        words = ["sh", "-c", "echo started; (setsid sleep 613 &); sleep 0.2"]
+        found = []
+        one = threading.Thread(target=lambda: found.append(watch.watch(words, "", jail.Limits())))
+        one.start()
+        one.join(60)
+        for process in psutil.process_iter(["cmdline"]):
+            if process.info["cmdline"] == ["sleep", "613"]:
+                process.kill()
+        assert found and found[0].wrote == b"started\n" and not found[0].problem
+
     def test_processes_that_wait_for_each_other_do_not_stop_the_clock(self):
         """All wake at the same moment: together they wait for far more time than passes."""
         mine = {number: 0.0 for number in range(100)}
-        waited = Waited()
+        waited = watch.Waited()
         for second in range(1, 6):
             for number in mine:
                 mine[number] += number * 1e-4

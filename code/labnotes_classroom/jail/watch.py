@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -16,6 +17,7 @@ import psutil
 
 MIB = 1 << 20
 LOOKS = 0.1  # seconds between two
+LAST = 10  # seconds that its output may come after its end
 PATIENCE = 10  # so many times the limit of the clock, however long it waited for a processor
 TICKS = os.sysconf("SC_CLK_TCK")
 #: What a process has in memory: its own, what it shares, and the tables that say where it is. Not
@@ -81,7 +83,10 @@ class _Writer(threading.Thread):
 
 
 class _Reader(threading.Thread):
-    """Reads a pipe to its end, and keeps no more than `most` bytes."""
+    """Reads a pipe to its end, keeps no more than `most` bytes, and closes it.
+
+    Nobody else may close it: that would wait for whatever still holds the other end.
+    """
 
     def __init__(self, pipe, most: int):
         super().__init__(daemon=True)
@@ -89,11 +94,12 @@ class _Reader(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        while block := self.pipe.read1(1 << 16):
-            if len(self.content) + len(block) > self.most:
-                self.too_much = True
-            else:
-                self.content += block
+        with self.pipe:
+            while block := self.pipe.read1(1 << 16):
+                if len(self.content) + len(block) > self.most:
+                    self.too_much = True
+                else:
+                    self.content += block
 
 
 def watch(
@@ -147,8 +153,7 @@ def watch(
             time.sleep(LOOKS)
     finally:
         _end(process)
-    reader.join(10)
-    process.stdout.close()
+    reader.join(LAST)
     seconds = time.monotonic() - started
     return Ended(bytes(reader.content), problem, seconds, cpu, memory, late, crowded)
 
@@ -251,15 +256,20 @@ def largest_memory() -> float:
 
 
 def _end(process: subprocess.Popen) -> None:
-    """End a process and its descendants. The end of bubblewrap ends all that is in the jail."""
+    """End a process and its descendants. The end of a jail's first process ends all that is in it.
+
+    Before they are listed the process is stopped: else bubblewrap could make its child after that,
+    which would not notice that its parent has ended, and run on.
+    """
+    if process.poll() is None:
+        process.send_signal(signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)  # it has stopped, or ended
     try:
         family = psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:
         family = []
-    process.kill()
     for child in family:
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):
             child.kill()
-        except psutil.NoSuchProcess:
-            continue
+    process.kill()
     process.wait()
