@@ -47,8 +47,8 @@ def wiki_articles(fallback: bool = False) -> Articles:
     Parameters
     ----------
     fallback
-        If they are not to be had, cut another text into stretches: The Time Machine, or Python's
-        help texts. The provenance then says so.
+        If they are not to be had, cut another text into stretches: The Time Machine, or chapters
+        of Moby-Dick. The provenance then says so.
 
     Raises
     ------

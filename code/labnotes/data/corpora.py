@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from labnotes.data import catalog, provenance
-from labnotes.data.catalog import DatasetUnavailable
+from labnotes.data.catalog import HERE, DatasetUnavailable
 from labnotes.data.provenance import Provenance
 
-#: Characters of the stand-ins, as places in Python's help texts; no character is in both.
+#: Characters of the stand-ins, as places in Moby-Dick; no character is in both.
 STAND_INS = {"time_machine": slice(0, 180_000), "tiny_shakespeare": slice(180_000, 440_000)}
 
 
@@ -43,8 +44,8 @@ def time_machine(fallback: bool = False) -> Text:
     Parameters
     ----------
     fallback
-        If the text is not to be had, give English prose that every Python carries instead, its own
-        help texts. The provenance then says so.
+        If the text is not to be had, give chapters of Moby-Dick instead, which come with this
+        package. The provenance then says so.
 
     Raises
     ------
@@ -60,8 +61,8 @@ def tiny_shakespeare(fallback: bool = False) -> Text:
     Parameters
     ----------
     fallback
-        If the text is not to be had, give English prose that every Python carries instead, its own
-        help texts. The provenance then says so.
+        If the text is not to be had, give chapters of Moby-Dick instead, which come with this
+        package. The provenance then says so.
 
     Raises
     ------
@@ -98,7 +99,7 @@ def _read_or_stand_in(name: str, fallback: bool) -> Text:
     except DatasetUnavailable:
         if not fallback:
             raise
-        return _split(_pythons_help()[STAND_INS[name]], _help_provenance(catalog.entry(name)))
+        return _split(_moby_dick()[STAND_INS[name]], _moby_dick_provenance(catalog.entry(name)))
     (path,) = found.paths.values()
     return _split(_read(path.read_bytes(), path), provenance.of(catalog.entry(name), found.source))
 
@@ -108,25 +109,22 @@ def _split(text: str, origin: Provenance) -> Text:
     return Text(text[:cut], "", text[cut:], origin)
 
 
-def _pythons_help() -> str:
-    """What Python's ``help("topics")`` can show, one text after the other."""
-    from pydoc_data.topics import topics  # half a megabyte that only a stand-in needs
+def _moby_dick() -> str:
+    """The first chapters of the novel, in lines of at most 72 letters and plain ASCII signs."""
+    with gzip.open(HERE / "bundled" / "moby_dick.txt.gz", "rt", encoding="ascii") as file:
+        return file.read()
 
-    return "\n\n".join(topics[name] for name in sorted(topics))
 
-
-def _help_provenance(wanted: catalog.Dataset) -> Provenance:
+def _moby_dick_provenance(wanted: catalog.Dataset) -> Provenance:
     return Provenance(
-        name="python_topics",
-        title="Python's help texts (they come with Python)",
+        name="moby_dick",
+        title="Moby-Dick, by Herman Melville: some of its chapters",
         source="bundled",
-        licence="PSF-2.0",
-        citation="Python Software Foundation. The Python Language Reference, pydoc_data.topics",
+        licence="public domain",
+        citation="Melville, H. Moby-Dick; or, The Whale. Harper & Brothers, 1851",
         stand_in=True,
         note=provenance.missing(
-            wanted,
-            "This English is technical, full of examples of code, and another one in each version "
-            "of Python, so no score can be compared with one on the real text.",
+            wanted, "It is another book, so no score can be compared with one on the real text."
         ),
     )
 

@@ -86,7 +86,8 @@ def test_the_bundled_pairs_are_sound_and_say_that_they_stand_in(nothing_here):
     assert_sound(data, 0.25)
     assert data.provenance.stand_in and "learns them by heart" in data.provenance.note
     several = [e for e, _ in data.train + data.test if len(data.references(e)) > 1]
-    assert len(data.train) + len(data.test) >= 60 and len(several) >= 15 and len(data.test) >= 8
+    assert len(data.train) + len(data.test) >= 160 and len(several) >= 90 and len(data.test) >= 30
+    assert sum(len(data.references(e)) for e, _ in data.train + data.test) >= 300
 
 
 def test_the_bundled_french_is_typed_as_french_is(nothing_here):
