@@ -31,6 +31,27 @@ def check_tensors(**values) -> None:
             raise ValueError(f"{name} is a {type(value).__name__}: give a tensor")
 
 
+def check_below(size: int, **tensors) -> None:
+    """Refuse integers that a table of `size` rows has not, by their name: ``check_below(9, ids=ids)``.
+
+    On a graphics card nothing is looked at: Python would have to wait for it, and the table itself
+    refuses there.
+
+    Raises
+    ------
+    ValueError
+        If one is below 0, or is `size` or above.
+    """
+    for name, values in tensors.items():
+        if values.device.type != "cpu" or not values.numel():
+            continue
+        low, high = (int(end) for end in values.aminmax())
+        if low < 0 or high >= size:
+            raise ValueError(
+                f"{name} go from {low} to {high}: give whole numbers from 0 to {size - 1}"
+            )
+
+
 def check_module(**modules) -> None:
     """Refuse what is no network or layer, by its name: ``check_module(model=model)``.
 

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from labnotes.checks import check_positive
+from labnotes.checks import check_below, check_positive
 from labnotes.transformer.blocks import EncoderBlock
 
 
@@ -243,17 +243,6 @@ def _check_inputs(input_ids, attention_mask, token_type_ids, config: BertConfig)
             f"the text has {input_ids.shape[1]} tokens: give 1 to {config.max_position_embeddings}, "
             "or cut it into windows"
         )
-    if input_ids.device.type != "cpu" or not input_ids.numel():
-        return
-    if token_type_ids is not None and not (
-        0 <= token_type_ids.min() and token_type_ids.max() < config.type_vocab_size
-    ):
-        raise ValueError(
-            f"token_type_ids go from {token_type_ids.min()} to {token_type_ids.max()}: the segments "
-            f"have the numbers 0 to {config.type_vocab_size - 1}"
-        )
-    if not (0 <= input_ids.min() and input_ids.max() < config.vocab_size):
-        raise ValueError(
-            f"input_ids go from {input_ids.min()} to {input_ids.max()}: the vocabulary has the "
-            f"numbers 0 to {config.vocab_size - 1}"
-        )
+    check_below(config.vocab_size, input_ids=input_ids)
+    if token_type_ids is not None:
+        check_below(config.type_vocab_size, token_type_ids=token_type_ids)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from labnotes.attention.scoring import AdditiveAttention
-from labnotes.checks import check_positive
+from labnotes.checks import check_below, check_positive
 
 #: How often a decoder looks at the picture: before each word, once before the first, or not at all.
 LOOKS = ("each", "once", "never")
@@ -339,11 +339,7 @@ def _check_tokens(tokens: Tensor, state: State, size: int) -> None:
         raise ValueError(
             f"tokens are {what}: give integers ({len(state.h)}, steps) with at least one step"
         )
-    if not tokens.is_cuda and tokens.numel() and not 0 <= tokens.min() <= tokens.max() < size:
-        raise ValueError(
-            f"tokens go from {int(tokens.min())} to {int(tokens.max())}: token numbers go from 0 "
-            f"to {size - 1}"
-        )
+    check_below(size, tokens=tokens)
 
 
 def _check_begin(begin: int, size: int) -> None:

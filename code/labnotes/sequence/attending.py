@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from labnotes.attention.masks import padding
 from labnotes.attention.scoring import AdditiveAttention
-from labnotes.checks import check_positive
+from labnotes.checks import check_below, check_positive
 from labnotes.sequence.seq2seq import Encoder, _check_sizes
 
 #: The GRU's state ``(1, batch, hidden)``, and of the source what stays as it is: the encoder's
@@ -283,8 +283,4 @@ def _check_tokens(tokens: Tensor, state: State, size: int) -> None:
     if not fits or len(tokens) != rows or tokens.dtype not in (torch.int64, torch.int32):
         what = f"{tokens.dtype} {tuple(tokens.shape)}" if isinstance(tokens, Tensor) else tokens
         raise ValueError(f"tokens are {what}: give integers ({rows}, steps) with at least one step")
-    if not tokens.is_cuda and tokens.numel() and not 0 <= tokens.min() <= tokens.max() < size:
-        raise ValueError(
-            f"tokens go from {int(tokens.min())} to {int(tokens.max())}: token numbers go from 0 "
-            f"to {size - 1}"
-        )
+    check_below(size, tokens=tokens)

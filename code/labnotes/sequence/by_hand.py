@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from labnotes.checks import check_tensors
+from labnotes.checks import check_below, check_tensors
 from labnotes.sequence.recurrent import GRU, _check_inputs, _check_state
 
 
@@ -141,9 +141,4 @@ def _check_read(inputs: Tensor, input_size: int, dtype: torch.dtype) -> None:
             f"inputs are {inputs.dtype} of the shape {tuple(inputs.shape)}: give numbers (time, "
             "batch, input_size), or letters as int64 (time, batch), of at least one step"
         )
-    low, high = inputs.aminmax() if inputs.numel() else (0, 0)
-    if low < 0 or high >= input_size:
-        raise ValueError(
-            f"letters from {low} to {high}: give whole numbers from 0 to {input_size - 1}, as "
-            f"input_size is {input_size}"
-        )
+    check_below(input_size, letters=inputs)

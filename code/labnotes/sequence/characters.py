@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from labnotes.checks import check_positive
+from labnotes.checks import check_below, check_positive
 
 State = tuple[Tensor, Tensor]
 
@@ -138,10 +138,4 @@ def _check_ids(ids: Tensor, size: int) -> None:
         raise ValueError(
             f"ids have the shape {tuple(ids.shape)}: give (batch, steps), at least one step"
         )
-    if ids.is_cuda or not len(ids):  # to look at them there would make Python wait
-        return
-    if not 0 <= int(ids.min()) <= int(ids.max()) < size:
-        raise ValueError(
-            f"ids go from {int(ids.min())} to {int(ids.max())}: those of the network's characters "
-            f"go from 0 to {size - 1}, see `encode`"
-        )
+    check_below(size, ids=ids)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from labnotes.checks import check_positive
+from labnotes.checks import check_below, check_positive
 
 DIRECTIONS = ("forward", "backward", "both")
 
@@ -179,10 +179,4 @@ def _check_features(features: Tensor, size: int) -> None:
         )
     if not len(features):
         raise ValueError("a batch has no row: give at least one sequence")
-    if features.is_cuda or not features.numel():  # to look at them there would make Python wait
-        return
-    if not 0 <= int(features.min()) <= int(features.max()) < size:
-        raise ValueError(
-            f"features go from {int(features.min())} to {int(features.max())}: their numbers go "
-            f"from 0 to {size - 1}"
-        )
+    check_below(size, features=features)

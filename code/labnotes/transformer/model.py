@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from labnotes.attention import masks
 from labnotes.attention.positions import sinusoidal
-from labnotes.checks import check_positive
+from labnotes.checks import check_below, check_positive
 from labnotes.modules import evaluating
 from labnotes.transformer.blocks import Cache, DecoderBlock, EncoderBlock
 
@@ -354,8 +354,4 @@ def _check_tokens(tokens: Tensor, vocabulary: int) -> None:
             f"tokens are {tokens.dtype} of shape {tuple(tokens.shape)}: give integers "
             "(batch, length)"
         )
-    if tokens.device.type == "cpu" and ((tokens < 0) | (tokens >= vocabulary)).any():
-        raise ValueError(
-            f"tokens go from {tokens.min()} to {tokens.max()}: the vocabulary has the numbers 0 to "
-            f"{vocabulary - 1}"
-        )
+    check_below(vocabulary, tokens=tokens)

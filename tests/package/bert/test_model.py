@@ -131,7 +131,7 @@ def test_names_with_a_prefix_and_heads_of_other_tasks_are_understood(hugging_fac
         (lambda m: m(torch.zeros(2, dtype=torch.int64)), r"integers \(batch, length\)"),
         (lambda m: m(torch.zeros(1, 13, dtype=torch.int64)), "13 tokens: give 1 to 12"),
         (lambda m: m(torch.zeros(1, 0, dtype=torch.int64)), "0 tokens"),
-        (lambda m: m(torch.full((1, 2), 60)), "numbers 0 to 59"),
+        (lambda m: m(torch.full((1, 2), 60)), "numbers from 0 to 59"),
         (lambda m: m(torch.zeros(1, 2).long(), torch.ones(1, 3)), "attention_mask has shape"),
         (
             lambda m: m(torch.zeros(1, 2).long(), None, torch.tensor([[0, 2]])),

@@ -222,9 +222,9 @@ def test_what_cannot_be_is_refused():
         model.start(SOURCE, torch.tensor([4, 2, 0]))
     with pytest.raises(ValueError, match="from 0 to 7"):
         model.start(SOURCE + 5, LENGTHS)
-    with pytest.raises(ValueError, match="go from 1 to 11: token numbers go from 0 to 10"):
+    with pytest.raises(ValueError, match="go from 1 to 11: give whole numbers from 0 to 10"):
         model.step(torch.tensor([1, 11, 2]), state)
-    with pytest.raises(ValueError, match="go from -1 to 2: token numbers go from 0 to 10"):
+    with pytest.raises(ValueError, match="go from -1 to 2: give whole numbers from 0 to 10"):
         model.step(torch.tensor([1, -1, 2]), state)
     for wrong in (WRITTEN[:2], WRITTEN[:, :0], WRITTEN.float(), WRITTEN[0]):
         with pytest.raises(ValueError, match=r"give integers \(3, steps\)"):

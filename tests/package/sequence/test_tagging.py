@@ -160,7 +160,7 @@ def test_what_cannot_work_is_refused():
         reverse_padded(ones, torch.tensor([3]))
     with pytest.raises(ValueError, match="one whole number for each sequence"):
         reverse_padded(ones, torch.tensor([3.0, 2.0]))
-    with pytest.raises(ValueError, match="features go from 1 to 99: their numbers go from 0 to"):
+    with pytest.raises(ValueError, match="features go from 1 to 99: give whole numbers from 0 to"):
         tagger()(torch.where(torch.arange(4) < 3, ones, 99), torch.tensor([3, 3]))
     with pytest.raises(ValueError, match="features go from -1 to 1"):
         tagger()(torch.where(torch.arange(4) < 3, ones, -1), torch.tensor([3, 3]))

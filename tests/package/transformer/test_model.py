@@ -200,11 +200,11 @@ def test_a_shared_vocabulary_has_one_table_and_two_have_two():
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda m: m(torch.tensor([[15]]), torch.tensor([[1]])), "numbers 0 to 14"),
-        (lambda m: m(torch.tensor([[1]]), torch.tensor([[-1]])), "numbers 0 to 14"),
+        (lambda m: m(torch.tensor([[15]]), torch.tensor([[1]])), "numbers from 0 to 14"),
+        (lambda m: m(torch.tensor([[1]]), torch.tensor([[-1]])), "numbers from 0 to 14"),
         (lambda m: m(torch.tensor([1]), torch.tensor([[1]])), r"integers \(batch, length\)"),
         (lambda m: m(torch.ones(1, 2), torch.tensor([[1]])), "torch.float32"),
-        (lambda m: m.generate(torch.tensor([[1]]), 1, 15, 3), "numbers 0 to 14"),
+        (lambda m: m.generate(torch.tensor([[1]]), 1, 15, 3), "numbers from 0 to 14"),
         (lambda m: m.generate(torch.tensor([[1]]), 1, 2, 0), "max_length is 0"),
         (lambda m: m(tokens(7, 2, 15), tokens(5, 2, 15)), "one batch size; the batch comes first"),
         (lambda m: Transformer(0), "vocabulary is 0"),
@@ -283,7 +283,7 @@ def test_a_step_refuses_tokens_of_another_shape_or_vocabulary():
     model, source = translator()
     with pytest.raises(ValueError, match="give integers"):
         model.step(torch.ones(6), model.start(source))
-    with pytest.raises(ValueError, match="the vocabulary has the numbers 0 to 12"):
+    with pytest.raises(ValueError, match="give whole numbers from 0 to 12"):
         model.step(torch.full((6,), 13), model.start(source))
     with pytest.raises(ValueError, match=r"shape \(6, 1\): a step reads the newest of each row"):
         model.step(torch.ones(6, 1).long(), model.start(source))
