@@ -6,7 +6,8 @@ Sizes are those of chapter 11.7 of "Dive into Deep Learning": 256 features, 4 he
 "encoder": forward and backward of a batch of 4, of which one row is whole and three are a quarter to
 a half padding. d2l computes the padding and hides it; so does ours where it is called "padded".
 "ours" computes the other tokens alone (`encode_packed`), which d2l could do too and does not: what
-"ours" gains on "padded" is mostly the padding, and not faster arithmetic. Short batches go through
+"ours" gains on "padded" is mostly the padding, and with dropout its cheaper random numbers
+(`quick_dropout`). Short batches go through
 several times for one measurement.
 "greedy": a translation token by token, of sources as long as what is written. d2l's library has no
 decoder of a Transformer; its chapter builds one of the library's parts, which keeps each block's

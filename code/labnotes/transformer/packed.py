@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from labnotes.attention.multi_head import MultiHeadAttention, attention_weights
 from labnotes.checks import check_tensors
@@ -46,9 +46,10 @@ def encode_packed(encoder: Encoder, tokens: Tensor, padding: Tensor) -> Tensor:
     Notes
     -----
     Forward and backward on one core, two blocks of 256 features and dropout 0.1: 64 rows of 10
-    tokens take the time of the padded way, 64 rows of 1 to 10 tokens two thirds of it, and 64 rows
-    of 1 to 64 tokens, no two alike, a half. With 32 features the calls cost more than the
-    arithmetic: 64 rows of 1 to 10 tokens take 1.2 times as long as padded.
+    tokens take nine tenths of the time of the padded way, 64 rows of 1 to 10 tokens six tenths, and
+    64 rows of 1 to 64 tokens, no two alike, a half. With 32 features the calls cost more than the
+    arithmetic: 64 rows of 1 to 10 tokens take 1.1 times as long as padded. Dropout is
+    :func:`quick_dropout`, so a seed draws other masks than in the padded way.
 
     References
     ----------
@@ -72,7 +73,7 @@ def encode_packed(encoder: Encoder, tokens: Tensor, padding: Tensor) -> Tensor:
     places = places[~padding[order]]  # (tokens,), where in the batch each stands
     with evaluating(encoder.embedding):  # dropout is slow: only what is kept gets it
         padded = encoder.embedding(tokens).flatten(0, 1)  # (batch * length, d_model)
-    x = encoder.embedding.dropout(padded.index_select(0, places))  # (tokens, d_model)
+    x = _drop(encoder.embedding.dropout, padded.index_select(0, places))  # (tokens, d_model)
     for block in encoder.layers:
         x = _through(block, x, shapes)
     found = torch.zeros_like(padded).index_copy_(0, places, encoder.norm(x))
@@ -80,12 +81,20 @@ def encode_packed(encoder: Encoder, tokens: Tensor, padding: Tensor) -> Tensor:
 
 
 def _through(block: EncoderBlock, x: Tensor, shapes: list[tuple[int, int]]) -> Tensor:
-    """As `EncoderBlock.forward` ends, which would give its attention all tokens as one row."""
+    """As `EncoderBlock.forward`, which would give its attention all tokens as one row."""
+
+    def attention(x: Tensor) -> Tensor:
+        return _drop(block.dropout1, _attend(block.self_attn, x, shapes))
+
+    def network(x: Tensor) -> Tensor:
+        hidden = _drop(block.dropout, block.activation(block.linear1(x)))
+        return _drop(block.dropout2, block.linear2(hidden))
+
     if block.norm_first:
-        x = x + block.dropout1(_attend(block.self_attn, block.norm1(x), shapes))
-        return x + block.dropout2(block.feed_forward(block.norm2(x)))
-    x = block.norm1(x + block.dropout1(_attend(block.self_attn, x, shapes)))
-    return block.norm2(x + block.dropout2(block.feed_forward(x)))
+        x = x + attention(block.norm1(x))
+        return x + network(block.norm2(x))
+    x = block.norm1(x + attention(x))
+    return block.norm2(x + network(x))
 
 
 def _attend(layer: MultiHeadAttention, x: Tensor, shapes: list[tuple[int, int]]) -> Tensor:
@@ -100,11 +109,54 @@ def _attend(layer: MultiHeadAttention, x: Tensor, shapes: list[tuple[int, int]])
     for shape, part in zip(shapes, x.split([rows * n for rows, n in shapes]), strict=True):
         q, k, v = part.unflatten(0, shape).permute(2, 0, 3, 1, 4)  # (rows, heads, n, features)
         if dropout and x.device.type == "cpu":  # the fused kernel of CPUs has none
-            pooled = F.dropout(attention_weights(q, k), dropout) @ v
+            pooled = quick_dropout(attention_weights(q, k), dropout) @ v
         else:
             pooled = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
         found.append(pooled.transpose(1, 2).flatten(2).flatten(0, 1))  # (rows * n, d_model)
     return layer.out_proj(torch.cat(found))
+
+
+def _drop(layer: nn.Dropout, x: Tensor) -> Tensor:
+    return quick_dropout(x, layer.p) if layer.training else x
+
+
+def quick_dropout(x: Tensor, p: float) -> Tensor:
+    """Dropout that spends 16 random bits on a number; on one core it takes less than half the time.
+
+    torch draws 32 or more for each. Whether a number stays needs no more than a comparison, and of 16
+    bits the probability is exact to 1/65536: one of 0.1 becomes 0.100006, and what stays is divided by
+    the share that it really is. On a graphics card this is torch's own dropout.
+
+    Parameters
+    ----------
+    x
+        Floating-point numbers, of any shape.
+    p
+        The probability of a 0, from 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If `p` is no probability.
+
+    Examples
+    --------
+    >>> sorted(set(quick_dropout(torch.ones(1000), 0.5).tolist()))
+    [0.0, 2.0]
+    """
+    _check_probability(p)
+    zeros = round(p * 2**16)  # of the 65,536 patterns of 16 bits
+    if x.device.type != "cpu" or zeros in (0, 2**16):
+        return F.dropout(x, p)
+    words = torch.empty(-(-x.numel() // 4), dtype=torch.int64)
+    bits = words.random_(-(2**63), None).view(torch.int16)  # four of -32768 to 32767 in a word
+    stays = bits[: x.numel()].view(x.shape) >= zeros - 2**15
+    return x * stays.to(x.dtype).mul_(1 / (1 - zeros / 2**16))
+
+
+def _check_probability(p: float) -> None:
+    if not 0 <= p <= 1:
+        raise ValueError(f"p is {p}: give a probability, from 0 to 1")
 
 
 def _check_encoder(encoder: Encoder) -> None:

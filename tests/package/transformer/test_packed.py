@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from scipy.stats import binom
 from torch import nn
 
 from labnotes.transformer import EncoderBlock, Transformer, encode_packed, packed
@@ -138,6 +139,43 @@ def test_at_each_of_its_places_dropout_acts_as_often_as_in_the_padded_encoder(pl
     torch.testing.assert_close(found.std(0), spread, rtol=0.15, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("p", "dtype"), [(0.1, torch.float32), (0.5, torch.float64), (0.93, torch.float32)]
+)
+def test_quick_dropout_drops_as_often_as_torchs_and_keeps_the_mean(p, dtype):
+    torch.manual_seed(0)
+    n = 999_999  # no multiple of 4
+    x = torch.ones(3, n // 3, dtype=dtype, requires_grad=True)
+    kept = packed.quick_dropout(x, p)
+    found = kept.detach()
+    zeros = (found == 0).sum().item()
+    low, high = binom.interval(1 - 1e-9, n, p)
+    assert low < zeros < high and found.dtype == dtype and found.shape == x.shape
+    assert found[found != 0].unique().item() == pytest.approx(1 / (1 - p), rel=1e-3)
+    assert found.unique()[1] * (1 - round(p * 65536) / 65536) == pytest.approx(1, rel=1e-6)
+    kept.sum().backward()
+    assert torch.equal(x.grad, found)  # the same mask on the way back
+    # Neighbours, also those of one 64-bit word, know nothing of each other.
+    gone = (found == 0).flatten().double()
+    for lag in (1, 2, 3, 4, 7):
+        both = (gone[lag:] * gone[:-lag]).sum().item()
+        low, high = binom.interval(1 - 1e-9, n - lag, p * p)
+        assert low < both < high
+
+
+def test_quick_dropout_of_none_and_of_all_and_what_it_refuses():
+    x = torch.randn(5, 3)
+    assert torch.equal(packed.quick_dropout(x, 0.0), x)
+    assert packed.quick_dropout(x, 1.0).eq(0).all() and not packed.quick_dropout(x[:0], 0.5).numel()
+    torch.manual_seed(1)
+    first = packed.quick_dropout(x, 0.5)
+    torch.manual_seed(1)
+    assert torch.equal(packed.quick_dropout(x, 0.5), first)
+    for wrong in (-0.1, 1.5, float("nan")):
+        with pytest.raises(ValueError, match="from 0 to 1"):
+            packed.quick_dropout(x, wrong)
+
+
 def test_rows_of_one_length_go_through_one_attention(monkeypatch):
     calls = []
     kernel = torch.nn.functional.scaled_dot_product_attention
@@ -169,7 +207,7 @@ def test_it_refuses_what_it_cannot_compute():
         encode_packed(encoder, tokens[:0], PADDING[:0])
     with pytest.raises(ValueError, match=r"\(7,\).*give \(batch, length\)"):
         encode_packed(encoder, tokens[:, 0], PADDING[:, 0])
-    with pytest.raises(ValueError, match="numbers 0 to 29"):
+    with pytest.raises(ValueError, match="numbers from 0 to 29"):
         encode_packed(encoder, tokens + 30, PADDING)
     with pytest.raises(ValueError, match="Linear"):
         encode_packed(nn.Linear(2, 2), tokens, PADDING)
