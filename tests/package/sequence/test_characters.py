@@ -98,7 +98,10 @@ def test_its_letters_travel_with_its_weights():
         (lambda: made().encode("abxy"), r"\['x', 'y'\], which are not among the network's 8"),
         (lambda: made()(torch.zeros(3, dtype=torch.int64)), r"\(3,\): give \(batch, steps\)"),
         (lambda: made()(torch.zeros(3, 0, dtype=torch.int64)), "at least one step"),
-        (lambda: made()(torch.tensor([[0, 8]])), "ids go from 0 to 8: give whole numbers from 0 to 7"),
+        (
+            lambda: made()(torch.tensor([[0, 8]])),
+            "ids go from 0 to 8: give whole numbers from 0 to 7",
+        ),
         (lambda: made()(torch.tensor([[-1, 0]])), "from -1 to 0: give whole numbers from 0 to 7"),
     ],
 )
