@@ -332,22 +332,37 @@ def squeezenet_stages(features: nn.Sequential, width: int = 128) -> list[tuple[n
     new ones halve the map again. The last two fire modules are left out: they are specific to
     ImageNet's classes and hold half of the weights.
 
+    SqueezeNet's first convolution has no padding, so a picture of 320 columns becomes a map of 39,
+    one for every 8 pixels, while :func:`~labnotes.detection.anchors.anchors` spreads 39 centres over
+    the whole width, one for every 8.2. Padded by 1 the map has 40 columns, and both steps are 8.
+
     Parameters
     ----------
     features
-        ``torchvision.models.squeezenet1_1().features``, pretrained or not. Its layers are used,
-        not copied: training changes them.
+        ``torchvision.models.squeezenet1_1().features``, pretrained or not. Its weights are used,
+        not copied: training changes them. The module itself stays as it is, for the padding belongs
+        to a new convolution that holds the same weights.
     width
         Channels of the new stages.
     """
     check_positive(width=width)
     _check_features(features)
     return [
-        (nn.Sequential(Normalize(), *features[:8]), 256),  # 240x320: (batch, 256, 29, 39)
-        (features[8:11], 384),  # (batch, 384, 14, 19)
-        (nn.Sequential(_conv(384, width, 1, 1), _conv(width, width, 2)), width),  # (..., 7, 10)
+        (nn.Sequential(Normalize(), _padded(features[0]), *features[1:8]), 256),  # 240x320: 30x40
+        (features[8:11], 384),  # (batch, 384, 15, 20)
+        (nn.Sequential(_conv(384, width, 1, 1), _conv(width, width, 2)), width),  # (..., 8, 10)
         (_conv(width, width, 2), width),  # (batch, width, 4, 5)
     ]
+
+
+def _padded(layer: nn.Conv2d) -> nn.Conv2d:
+    """A convolution with the weights of `layer` itself, and a padding of half its kernel."""
+    size = layer.kernel_size
+    same = nn.Conv2d(
+        layer.in_channels, layer.out_channels, size, layer.stride, [k // 2 for k in size]
+    )
+    same.weight, same.bias = layer.weight, layer.bias  # shared: training changes both
+    return same
 
 
 class Normalize(nn.Module):

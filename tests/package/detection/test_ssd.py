@@ -1,5 +1,6 @@
 """The single shot detector: its losses and finds beside torchvision's, d2l's anchors, bad input."""
 
+import copy
 import doctest
 from dataclasses import replace
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.ssd import SSD
 
 from labnotes.detection import ssd
-from labnotes.detection.anchors import anchor_targets, assign_anchors
+from labnotes.detection.anchors import anchor_targets, anchors, assign_anchors
 from labnotes.detection.ssd import (
     TinySSD,
     focal_loss,
@@ -235,20 +236,52 @@ def test_heads_begin_with_small_weights_and_no_preference_for_a_class():
     torch.testing.assert_close(shares.mean((0, 1)), torch.full((4,), 0.25), atol=0.03, rtol=0)
 
 
-def test_squeezenets_layers_are_used_as_they_are_and_see_imagenets_scale():
+def test_squeezenets_weights_are_used_themselves_and_see_imagenets_scale():
     body = squeezenet1_1().eval()
     stages = squeezenet_stages(body.features)
+    assert body.features[0].padding == (0, 0)  # the caller's network is as it was
+    first = copy.deepcopy(body.features[:8])
+    first[0].padding = (1, 1)
     images = torch.rand(1, 3, 96, 128)
     mean, std = (torch.tensor(v)[:, None, None] for v in
                  ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))  # fmt: skip
     with torch.no_grad():
         x = stages[0][0].eval()(images)
-        torch.testing.assert_close(x, body.features[:8]((images - mean) / std))
+        torch.testing.assert_close(x, first((images - mean) / std))
         torch.testing.assert_close(stages[1][0](x), body.features[8:11](x))
     net = TinySSD(3, stages=stages, sizes=ssd.SIZES[:4]).eval()
     assert net(images).logits.shape[0] == 1
     shared = {id(p) for p in net.parameters()} & {id(p) for p in body.features[:11].parameters()}
     assert len(shared) == len(list(body.features[:11].parameters()))
+
+
+@pytest.mark.parametrize(("height", "width"), [(240, 320), (64, 128), (96, 160)])
+def test_the_sides_of_squeezenets_maps_are_those_of_the_picture_over_8_and_16(height, width):
+    net = TinySSD(3, stages=squeezenet_stages(squeezenet1_1().features), sizes=ssd.SIZES[:4])
+    with torch.no_grad():
+        maps = net.eval()(torch.rand(1, 3, height, width)).maps
+    assert maps[:2] == [(height // 8, width // 8), (height // 16, width // 16)]
+
+
+def test_anchors_of_the_fine_map_keep_one_distance_from_what_their_position_sees():
+    """A column of NaN reaches exactly the positions of the map that see it."""
+    stage = squeezenet_stages(squeezenet1_1().features)[0][0].eval()
+    seen = []
+    with torch.no_grad():
+        for column in range(320):
+            image = torch.full((1, 3, 8, 320), 0.5)
+            image[..., column] = torch.nan
+            seen.append(stage(image)[0, 0, 0].isnan())
+    seen = torch.stack(seen)  # (columns, positions)
+    assert seen.shape == (320, 40)
+    inside = range(5, 35)  # whose window does not end at the border of the picture
+    windows = [seen[:, k].nonzero()[:, 0] for k in inside]
+    middles = torch.stack([(w.min() + w.max() + 1) / 2 for w in windows])
+    boxes = anchors(1, 40, (0.5,), (1.0,), (8, 320))
+    centres = ((boxes[:, 0] + boxes[:, 2]) / 2)[list(inside)]
+    apart = middles - centres
+    torch.testing.assert_close(apart, apart[:1].expand_as(apart))  # no drift over the picture
+    assert apart[0].abs() < 4  # half a position
 
 
 NOTHING = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
