@@ -117,6 +117,8 @@ PAPERS = [
     (detection.TinyYOLO, {"body": None, "boxes": 2, "grids": 1, "priors": None,
                           "box_loss": "squared", "assignment": "centre"}),
     (detection.TinyYOLO.detect, {"score_threshold": 0.05, "iou_threshold": 0.5}),
+    (detection.FreeYOLO, {"body": None, "start": 32}),
+    (detection.decode_free, {"start": 32}),
     # Everingham et al. (2010), section 4.2: half; the interpolation is that of COCO
     (metrics.mean_average_precision, {"iou": 0.5, "interpolation": "coco"}),
     (metrics.average_precision, {"interpolation": "coco"}),

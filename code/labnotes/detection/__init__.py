@@ -15,5 +15,8 @@ __all__ = lazy(__name__, {
     "rcnn": ["TinyFasterRCNN", "cut_masks", "paste_masks", "proposal_targets"],
     "suppression": ["batched_nms", "nms", "soft_nms"],
     "regions": ["roi_align", "roi_pool"],
-    "yolo": ["TinyYOLO", "decode_grid", "encode_box", "responsible", "task_aligned"],
+    "yolo": [
+        "FreeYOLO", "TinyYOLO", "decode_free", "decode_grid", "encode_box", "responsible",
+        "task_aligned",
+    ],
 })  # fmt: skip

@@ -2,13 +2,14 @@
 
 :class:`TinyYOLO` is the first version's idea (Redmon et al., 2016) on a small convolutional body.
 Its options are what later versions changed, one each: `priors`, `box_loss`, `grids`, `assignment`.
+:class:`FreeYOLO` has no anchors, and decodes its boxes as the versions of this kind do.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from labnotes.detection.boxes import box_convert, iou
 from labnotes.detection.suppression import batched_nms
 
 COORD, NO_OBJECT = 5.0, 0.5  # lambda_coord and lambda_noobj of the paper's equation 3
+BOX = 2.0  # lambda_0 of Li et al. (2020), section 3, "Training dense detectors with GFL"
 ALPHA, BETA, TOP = 1.0, 6.0, 13  # of task-aligned assignment: Feng et al. (2021), section 4.1
 BOX_LOSSES, ASSIGNMENTS = ("squared", "giou"), ("centre", "aligned")
 
@@ -126,6 +128,56 @@ def decode_grid(
         boxes.flatten(last, last + 2), codes.flatten(last, last + 2),
         confidence.flatten(last, last + 2), classes.flatten(last, last + 2), cells.flatten(0, 2),
     )  # fmt: skip
+
+
+def decode_free(
+    outputs: Tensor, num_classes: int, image_size: tuple[int, int], start: int = 32
+) -> Guesses:
+    """The boxes of a grid without anchors: a shift from the cell's middle, and a factor for a size.
+
+    A box has its centre ``(tx, ty)`` cells away from the middle of its cell, as far as it likes,
+    and the sides ``start * exp(tw)`` and ``start * exp(th)``. Outputs of 0 mean a square of `start`
+    pixels in the middle of the cell, wherever the cell is and however large the picture.
+
+    Parameters
+    ----------
+    outputs : Tensor
+        ``(..., rows, columns, 5 + num_classes)``, one box a cell; ``(tx, ty, tw, th)`` come first.
+    num_classes : int
+        The number of classes.
+    image_size : tuple of int
+        Height and width of the picture in pixels.
+    start : int
+        The side in pixels that a factor of 1 means; factors end at ``exp(4)``.
+
+    Returns
+    -------
+    Guesses
+
+    Raises
+    ------
+    ValueError
+        If the last axis is not ``5 + num_classes``, or `start` is no positive integer.
+
+    References
+    ----------
+    Ge et al., "YOLOX", 2021, section 2.1, "Anchor-free", and the authors' code: there the shift is
+    from the cell's corner, and `start` is its side. Tian et al., "FCOS", 2019, section 3.1, has the
+    exponential too, of four distances.
+
+    Examples
+    --------
+    >>> outputs = torch.zeros(2, 2, 6)  # 2x2 cells of 16 pixels, one class
+    >>> outputs[0, 1, :4] = torch.tensor([0.5, 0.0, math.log(2), 0.0])
+    >>> decode_free(outputs, 1, (32, 32), start=8).boxes[1]  # the centre was at (24, 8)
+    tensor([24.,  4., 40., 12.])
+    """
+    _check_free(outputs, num_classes, start)
+    grid = decode_grid(outputs, num_classes, image_size)
+    low, high = grid.cells[:, :2], grid.cells[:, 2:]  # (n, 2) each
+    centre = (low + high) / 2 + grid.codes[..., :2] * (high - low)  # (..., n, 2)
+    sides = start * grid.codes[..., 2:].clamp(max=4).exp()
+    return replace(grid, boxes=torch.cat([centre - sides / 2, centre + sides / 2], -1))
 
 
 def encode_box(
@@ -552,6 +604,47 @@ class TinyYOLO(nn.Module):
         ]
 
 
+class FreeYOLO(TinyYOLO):
+    """A YOLO without anchors: one box a cell (:func:`decode_free`), aligned assignment, GIoU.
+
+    Parameters
+    ----------
+    num_classes : int
+        The number of classes; labels are 0 to ``num_classes - 1``.
+    body : Module, optional
+        As for :class:`TinyYOLO`.
+    start : int
+        The side in pixels that all boxes begin with: about the size of an object.
+
+    Raises
+    ------
+    ValueError
+        If `num_classes` or `start` is no positive integer.
+
+    References
+    ----------
+    Ge et al., "YOLOX: Exceeding YOLO Series in 2021", 2021, section 2.1; Feng et al., "TOOD", 2021,
+    for the assignment; Li et al., "Generalized Focal Loss", 2020, for the losses and their weights.
+    """
+
+    def __init__(self, num_classes: int, body: nn.Module | None = None, start: int = 32):
+        super().__init__(num_classes, body, boxes=1, box_loss="giou", assignment="aligned")
+        check_positive(start=start)
+        self.start = start
+        with torch.no_grad():
+            self.heads[0].bias[:4] = 0  # a square in the middle of each cell
+
+    def guesses(self, images: Tensor) -> Guesses:
+        """All boxes, decoded: one a cell."""
+        (outputs,) = self(images)
+        return decode_free(outputs.float(), self.num_classes, tuple(images.shape[-2:]), self.start)
+
+    def _aligned_terms(self, guesses: Guesses, targets, size) -> dict[str, Tensor]:
+        """With the weight of the box loss that belongs to the quality focal loss."""
+        terms = super()._aligned_terms(guesses, targets, size)
+        return terms | {"box": BOX / COORD * terms["box"]}
+
+
 def _best(boxes: Tensor, scores: Tensor, score_threshold: float, iou_threshold: float) -> Target:
     """Of one picture: boxes with a score, without those that a better one of the class covers."""
     with_area = (boxes[:, 2:] > boxes[:, :2]).all(-1)
@@ -613,6 +706,15 @@ def _check_outputs(outputs: Tensor, num_classes: int, image_size, priors) -> int
             f"columns, {form})"
         )
     return count
+
+
+def _check_free(outputs: Tensor, num_classes: int, start: float) -> None:
+    check_positive(num_classes=num_classes, start=start)
+    if outputs.dim() < 3 or outputs.shape[-1] != 5 + num_classes:
+        raise ValueError(
+            f"outputs are {tuple(outputs.shape)}: without anchors a cell has one box, so with "
+            f"{num_classes} classes give (..., rows, columns, {5 + num_classes})"
+        )
 
 
 def _check_cells(boxes: Tensor, cells: Tensor) -> None:

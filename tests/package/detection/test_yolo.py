@@ -12,8 +12,10 @@ from torchvision.ops import batched_nms, box_iou, generalized_box_iou_loss
 
 from labnotes.data.worlds import shapes
 from labnotes.detection import (
+    FreeYOLO,
     TinyYOLO,
     box_convert,
+    decode_free,
     decode_grid,
     encode_box,
     responsible,
@@ -31,14 +33,20 @@ OPTIONS = {
     "aligned": {"boxes": 1, "box_loss": "giou", "assignment": "aligned"},
     "aligned, squared": {"boxes": 1, "assignment": "aligned"},
     "aligned, two grids": {"boxes": 1, "box_loss": "giou", "assignment": "aligned", "grids": 2},
+    "without anchors": {"start": 16},
 }
 NOTHING = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+
+
+def network(name: str) -> TinyYOLO:
+    kind = FreeYOLO if name == "without anchors" else TinyYOLO
+    return kind(4, SmallBody(8), **OPTIONS[name])
 
 
 def random_net(name: str, seed: int = 0) -> TinyYOLO:
     """A network whose outputs are not all alike."""
     torch.manual_seed(seed)
-    net = TinyYOLO(4, SmallBody(8), **OPTIONS[name])
+    net = network(name)
     for head in net.heads:
         nn.init.normal_(head.weight, std=0.3)
     return net.eval()
@@ -94,6 +102,52 @@ def test_with_priors_each_box_has_classes_and_a_shape_of_its_own():
             assert found.classes[k, n].tolist() == pytest.approx(classes)
 
 
+def test_without_anchors_a_box_is_a_shift_and_a_factor():
+    """Cell by cell: the middle plus t cells, and the start size times exp(t); not square cells."""
+    torch.manual_seed(0)
+    outputs = torch.randn(3, 2, 4, 5 + 3)  # 10x12 pixels a cell
+    found = decode_free(outputs, 3, (20, 48), start=9)
+    for k in range(3):
+        for n in range(8):
+            i, j = divmod(n, 4)
+            x, y, w, h, confidence, *classes = outputs[k, i, j].tolist()
+            middle = [12 * j + 6 + 12 * x, 10 * i + 5 + 10 * y]
+            half = [9 * math.exp(w) / 2, 9 * math.exp(h) / 2]
+            expected = [middle[0] - half[0], middle[1] - half[1],
+                        middle[0] + half[0], middle[1] + half[1]]  # fmt: skip
+            assert found.boxes[k, n].tolist() == pytest.approx(expected, rel=1e-4, abs=1e-3)
+            assert found.codes[k, n].tolist() == pytest.approx([x, y, w, h])
+            assert found.confidence[k, n] == pytest.approx(confidence)
+            assert found.classes[k, n].tolist() == pytest.approx(classes)
+            assert found.cells[n].tolist() == [12 * j, 10 * i, 12 * j + 12, 10 * i + 10]
+
+
+def test_without_anchors_codes_worked_out_from_boxes_give_the_boxes_again():
+    """Any cell can have any box, here one of another part of the picture too."""
+    torch.manual_seed(0)
+    corner = torch.rand(6, 8, 2) * 60
+    truth = torch.cat([corner, corner + 1 + 60 * torch.rand(6, 8, 2)], -1)
+    i, j = torch.meshgrid(torch.arange(6), torch.arange(8), indexing="ij")
+    outputs = torch.zeros(6, 8, 6)
+    outputs[..., 0] = (truth[..., 0] + truth[..., 2]) / 16 - j - 0.5
+    outputs[..., 1] = (truth[..., 1] + truth[..., 3]) / 16 - i - 0.5
+    outputs[..., 2:4] = ((truth[..., 2:] - truth[..., :2]) / 32).log()
+    found = decode_free(outputs, 1, (48, 64)).boxes
+    assert torch.allclose(found, truth.reshape(48, 4), atol=1e-3)
+
+
+def test_with_yoloxs_start_and_corner_the_boxes_are_those_of_its_code():
+    """(t + place) * stride and exp(t) * stride: ours with the cell's side, half a cell apart."""
+    torch.manual_seed(0)
+    outputs = torch.randn(4, 4, 6)
+    found = box_convert(decode_free(outputs, 1, (32, 32), start=8).boxes, "xyxy", "cxcywh")
+    y, x = torch.meshgrid(torch.arange(4.0), torch.arange(4.0), indexing="ij")
+    theirs = torch.cat(
+        [(outputs[..., :2] + torch.stack([x, y], -1)) * 8, outputs[..., 2:4].exp() * 8], -1
+    ).reshape(16, 4)
+    assert torch.allclose(found - theirs, torch.tensor([4.0, 4, 0, 0]), atol=1e-4)
+
+
 @pytest.mark.parametrize("priors", [None, [(10.0, 20.0), (30.0, 12.0)]])
 def test_encoding_and_decoding_undo_each_other(priors):
     torch.manual_seed(0)
@@ -119,6 +173,16 @@ def test_outputs_that_cannot_be_a_grid_are_refused():
         decode_grid(torch.zeros(30), 20, (448, 448))
     with pytest.raises(ValueError, match="height is 0"):
         decode_grid(torch.zeros(7, 7, 30), 20, (0, 448))
+
+
+def test_outputs_that_cannot_be_a_grid_without_anchors_are_refused():
+    for shape in ((4, 4, 13), (4, 4, 7), (8,)):
+        with pytest.raises(ValueError, match="one box, so with 3 classes give .*, 8"):
+            decode_free(torch.zeros(shape), 3, (32, 32))
+    with pytest.raises(ValueError, match="start is 0"):
+        decode_free(torch.zeros(4, 4, 8), 3, (32, 32), start=0)
+    with pytest.raises(ValueError, match="start is -8"):
+        FreeYOLO(3, start=-8)
 
 
 # ---- who is responsible ----
@@ -322,6 +386,28 @@ def test_the_aligned_loss_is_quality_focal_loss_and_weighted_giou():
     assert terms["box"].item() == pytest.approx(5 * box.item() / total, rel=1e-3)
 
 
+def test_without_anchors_the_box_term_is_torchvisions_loss_of_the_boxes_that_are_shown():
+    """The same boxes are trained and found: of `guesses`, weighted by their quality."""
+    net, world = random_net("without anchors"), shapes(4, seed=5)
+    images = images_of(world)
+    with torch.no_grad():
+        terms = net.terms(images, world.targets)
+        boxes = decode_free(net(images)[0], 4, (64, 64), start=16)
+    box = total = 0.0
+    for k, target in enumerate(world.targets):
+        assigned, quality = task_aligned(
+            boxes.boxes[k],
+            boxes.classes[k].sigmoid(),
+            boxes.cells,
+            target["boxes"],
+            target["labels"],
+        )
+        mine = assigned >= 0
+        lost = generalized_box_iou_loss(boxes.boxes[k][mine], target["boxes"][assigned[mine]])
+        box, total = box + (quality[mine] * lost).sum(), total + quality.sum()
+    assert terms["box"].item() == pytest.approx((2 * box / max(total, 1.0)).item(), rel=1e-3)
+
+
 def test_the_aligned_loss_with_squared_errors_compares_codes():
     net, world = random_net("aligned, squared"), shapes(4, seed=5)
     images = images_of(world)
@@ -410,6 +496,17 @@ def test_boxes_begin_in_the_middle_of_their_cells_one_tall_and_one_wide():
     assert (guesses.confidence == 0).all()
 
 
+def test_without_anchors_boxes_begin_as_squares_in_the_middle_of_their_cells():
+    net = FreeYOLO(4, start=20)
+    nn.init.zeros_(net.heads[0].weight)
+    with torch.no_grad():
+        guesses = net.guesses(torch.randn(1, 3, 32, 64))
+    middle = box_convert(guesses.cells, "xyxy", "cxcywh")[:, :2]
+    expected = torch.cat([middle - 10, middle + 10], 1)
+    assert torch.allclose(guesses.boxes[0], expected, atol=1e-4)
+    assert torch.allclose(guesses.classes.sigmoid(), torch.tensor(0.01))
+
+
 def test_with_scores_alone_each_begins_at_a_hundredth():
     net = TinyYOLO(4, boxes=1, assignment="aligned")
     nn.init.zeros_(net.heads[0].weight)
@@ -430,6 +527,8 @@ def test_an_exponent_that_is_out_of_hand_is_cut_at_4():
     found = decode_grid(torch.full((2, 2, 6), 500.0), 1, (8, 8), [(3.0, 5.0)])
     sides = found.boxes[:, 2:] - found.boxes[:, :2]
     assert torch.allclose(sides, torch.tensor([3.0, 5.0]) * math.exp(4))
+    found = decode_free(torch.full((2, 2, 6), 500.0), 1, (8, 8), 3)
+    assert torch.allclose(found.boxes[:, 2:] - found.boxes[:, :2], torch.tensor(3 * math.exp(4)))
 
 
 # ---- finding ----
@@ -520,11 +619,11 @@ def test_the_score_of_version_1_is_confidence_times_class():
     assert found["boxes"][0].tolist() == pytest.approx([28, 20, 44, 36])
 
 
-@pytest.mark.parametrize("name", ["version 1", "priors", "aligned"])
+@pytest.mark.parametrize("name", ["version 1", "priors", "aligned", "without anchors"])
 def test_it_learns_two_pictures_by_heart(name):
     world = shapes(2, seed=11, objects=(2, 3))
     torch.manual_seed(0)
-    net = TinyYOLO(4, SmallBody(8), **OPTIONS[name])
+    net = network(name)
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-2)
     images = images_of(world)
     for _ in range(120):
