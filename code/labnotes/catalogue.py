@@ -190,6 +190,7 @@ def _structured() -> list[tuple[Callable[[], nn.Module], str, str, str, tuple, s
     return [
         (lambda: detection.TinySSD(4), "boxes", "4 classes", seen, (image,), "detection/ssd"),
         (lambda: detection.TinyYOLO(4), "boxes", "4 classes", seen, (image,), "detection/yolo"),
+        (lambda: detection.FreeYOLO(4), "boxes", "4 classes", seen, (image,), "detection/yolo"),
         (lambda: detection.TinyFasterRCNN(4), "boxes, masks", "4 classes", seen, (image,),
          "detection/rcnn"),
         (fcn, "a map of classes", "MobileNetV2, 2 classes", seen, (image,), "segmentation/fcn"),
