@@ -7,8 +7,7 @@ Sizes are those of chapter 11.7 of "Dive into Deep Learning": 256 features, 4 he
 a half padding. d2l computes the padding and hides it; so does ours where it is called "padded".
 "ours" computes the other tokens alone (`encode_packed`), which d2l could do too and does not: what
 "ours" gains on "padded" is mostly the padding, and with dropout its cheaper random numbers
-(`quick_dropout`). Short batches go through
-several times for one measurement.
+(`quick_dropout`). Short batches go through several times for one measurement.
 "greedy": a translation token by token, of sources as long as what is written. d2l's library has no
 decoder of a Transformer; its chapter builds one of the library's parts, which keeps each block's
 inputs and projects all of them at every step. One is built here in the same way, with the positions
