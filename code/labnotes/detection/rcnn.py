@@ -173,6 +173,9 @@ class TinyFasterRCNN(nn.Module):
         has ``len(sizes) * len(ratios)`` anchors.
     proposals
         Regions of a picture that the heads look at.
+    anchors_drawn, regions_drawn
+        Of how many anchors and of how many regions of a picture the two losses are, drawn by
+        :func:`sample`. More objects in a picture ask for more.
     pooled
         RoIAlign gives ``pooled`` x ``pooled`` cells of a region; a mask has twice as many a side.
     masks
@@ -206,12 +209,16 @@ class TinyFasterRCNN(nn.Module):
         sizes: Sequence[float] = SIZES,
         ratios: Sequence[float] = RATIOS,
         proposals: int = 40,
+        anchors_drawn: int = 64,
+        regions_drawn: int = 24,
         pooled: int = 7,
         masks: bool = True,
     ):
         super().__init__()
         check_positive(num_classes=num_classes, proposals=proposals, pooled=pooled)
+        check_positive(anchors_drawn=anchors_drawn, regions_drawn=regions_drawn)
         self.num_classes, self.proposals, self.pooled = num_classes, proposals, pooled
+        self.anchors_drawn, self.regions_drawn = anchors_drawn, regions_drawn
         self.sizes, self.ratios = tuple(sizes), tuple(ratios)
         _check_anchors(self.sizes, self.ratios)
         self.body = PyramidBody(in_channels) if body is None else body
@@ -275,7 +282,11 @@ class TinyFasterRCNN(nn.Module):
         rois = torch.cat(
             [torch.cat([box.new_full((len(box), 1), i), box], 1) for i, box in enumerate(boxes)]
         )  # fmt: skip  (n, 5)
-        return roi_align(features, rois, self.pooled, 1 / self.body.stride, 2, aligned=True)
+        # In half precision a corner at 300 could only move by 2 pixels.
+        with torch.autocast(rois.device.type, enabled=False):
+            return roi_align(
+                features.float(), rois.float(), self.pooled, 1 / self.body.stride, 2, aligned=True
+            )
 
     def loss(self, images: Tensor, targets: Sequence[Target]) -> Tensor:
         """The sum of :meth:`terms`: what training makes small."""
@@ -304,7 +315,9 @@ class TinyFasterRCNN(nn.Module):
         terms = self.proposal_terms(found, targets)
         regions = self.regions(found, tuple(images.shape[2:]), self.proposals)
         chosen = [
-            choose_regions(torch.cat([r["boxes"], t["boxes"].to(r["boxes"])]), t)
+            choose_regions(
+                torch.cat([r["boxes"], t["boxes"].to(r["boxes"])]), t, self.regions_drawn
+            )
             for r, t in zip(regions, targets)
         ]
         pooled = self.pool(found.features, [c.boxes for c in chosen])
@@ -328,7 +341,9 @@ class TinyFasterRCNN(nn.Module):
         """The loss of the first stage alone."""
         truth = [proposal_targets(found.anchors, t["boxes"]) for t in targets]
         classes, offsets = (torch.stack(each) for each in zip(*truth))  # (batch, n), (batch, n, 4)
-        drawn = torch.stack([sample(each, 64, 0.5) for each in classes])  # (batch, n), bool
+        drawn = torch.stack(  # (batch, n), bool
+            [sample(each, self.anchors_drawn, 0.5) for each in classes]
+        )
         of_objects, of_boxes = proposal_loss(found.logits, found.offsets, classes, offsets, drawn)
         return {"object": of_objects, "region": of_boxes}
 

@@ -293,6 +293,28 @@ def test_no_gradient_goes_through_the_corners_of_a_region():
     assert net.body.mix[0].weight.grad.abs().sum() > 0
 
 
+def test_the_losses_are_of_as_many_anchors_and_regions_as_were_asked_for(monkeypatch):
+    net, (images, targets) = network(anchors_drawn=10, regions_drawn=6), pictures(4)
+    drawn, heads = [], []
+    monkeypatch.setattr(rcnn, "proposal_loss", lambda *a: drawn.append(a[-1]) or (a[0].sum(),) * 2)
+    net.box_head.register_forward_hook(lambda m, given, out: heads.append(len(given[0])))
+    net.terms(images, targets)
+    assert drawn[0].sum(1).tolist() == [10] * len(images)
+    assert heads == [6 * len(images)]
+    for wrong in ({"anchors_drawn": 0}, {"regions_drawn": -1}):
+        with pytest.raises(ValueError, match="_drawn"):
+            TinyFasterRCNN(3, **wrong)
+
+
+def test_half_precision_does_not_round_the_corners_of_regions():
+    features = torch.randn(1, 48, 60, 80).bfloat16()
+    boxes = torch.tensor([[200.3, 150.6, 230.9, 190.2], [300.7, 10.1, 318.4, 31.3]])
+    with torch.autocast("cpu", torch.bfloat16):
+        pooled = TinyFasterRCNN(3).pool(features, [boxes])
+    peer = tv.roi_align(features.float(), [boxes], 7, 1 / 4, 2, aligned=True)
+    torch.testing.assert_close(pooled, peer, atol=1e-4, rtol=1e-4)
+
+
 def test_a_small_network_learns_two_pictures_by_heart():
     from labnotes.data.worlds import shapes
 
