@@ -214,7 +214,7 @@ def _structured() -> list[tuple[Callable[[], nn.Module], str, str, str, tuple, s
         (on_bert(bert.SpanFinder), "a span of the text", large, tokens, (text,), tuning),
         (captioner, "a text", "30 words", f"{seen}, {tokens}", (image, text),
          "captioning/show-attend-tell"),
-        (lambda: gan.Generator(channels=(48, 48)), "a picture", "28x28", "32 numbers", (noise,),
+        (lambda: gan.Generator(channels=(32, 96)), "a picture", "28x28", "32 numbers", (noise,),
          "gan/images"),
         (gan.Discriminator, "real or not", "28x28", "1 x 28 x 28", (picture,), "gan/images"),
         (gan.Judge, "a class", clothes, "1 x 28 x 28", (picture,), "gan/images"),
