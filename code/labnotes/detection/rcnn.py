@@ -174,8 +174,8 @@ class TinyFasterRCNN(nn.Module):
     proposals
         Regions of a picture that the heads look at.
     anchors_drawn, regions_drawn
-        Of how many anchors and of how many regions of a picture the two losses are, drawn by
-        :func:`sample`. More objects in a picture ask for more.
+        How many anchors and how many regions of a picture the two losses are computed on;
+        :func:`sample` draws them. More objects in a picture ask for more.
     pooled
         RoIAlign gives ``pooled`` x ``pooled`` cells of a region; a mask has twice as many a side.
     masks
@@ -282,7 +282,7 @@ class TinyFasterRCNN(nn.Module):
         rois = torch.cat(
             [torch.cat([box.new_full((len(box), 1), i), box], 1) for i, box in enumerate(boxes)]
         )  # fmt: skip  (n, 5)
-        # In half precision a corner at 300 could only move by 2 pixels.
+        # Numbers around 300 are 2 apart in bfloat16: too far for corners.
         with torch.autocast(rois.device.type, enabled=False):
             return roi_align(
                 features.float(), rois.float(), self.pooled, 1 / self.body.stride, 2, aligned=True

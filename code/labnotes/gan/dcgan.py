@@ -18,7 +18,7 @@ class Generator(nn.Module):
     latent
         How many numbers a picture is made from.
     channels
-        Of the maps of 7x7 and of 14x14, here called wide and narrow.
+        The numbers of maps of 7x7 and of 14x14.
     out_channels
         1 for grey pictures, 3 for coloured ones.
 
