@@ -8,8 +8,8 @@ import fcntl
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import nbformat
 from nbformat import NotebookNode
@@ -34,6 +34,7 @@ from .results import FAILED, GRADED, PERSON, Result, read_result, write_result
 from .source import is_kind, task
 
 AS_ROOT = "LABNOTES_GRADE_AS_ROOT"
+HEEDS = 0.5  # seconds within which an interrupt is seen
 
 
 def grade(
@@ -120,7 +121,7 @@ def grade(
         with ThreadPoolExecutor(jobs) as pool:
             try:
                 # No list of them is kept: a notebook's outputs are freed once they are written.
-                for future in as_completed(pool.submit(beside_others, s) for s in waiting):
+                for future in _as_they_end(pool.submit(beside_others, s) for s in waiting):
                     result, notebook, late = future.result()
                     if late:
                         alone.append(result.student)
@@ -171,6 +172,19 @@ def _slots(jobs: int) -> queue.SimpleQueue:
         mine = set(cpus[number::jobs]) or {cpus[number % len(cpus)]} if cpus else None
         slots.put(mine)
     return slots
+
+
+def _as_they_end(futures: Iterable[Future]) -> Iterator[Future]:
+    """The futures, each once it is done.
+
+    ``concurrent.futures.as_completed`` waits for ever: an interrupt that comes in the moment before
+    it goes to sleep is seen only when the next notebook has ended. This one wakes to look.
+    """
+    running = set(futures)
+    while running:
+        ended, running = wait(running, timeout=HEEDS, return_when=FIRST_COMPLETED)
+        while ended:
+            yield ended.pop()
 
 
 def _overloaded() -> bool:

@@ -1,5 +1,6 @@
 """Comparing, restoring, entering, resuming: what grading is made of."""
 
+import contextlib
 import csv
 import hashlib
 import hmac
@@ -9,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import nbformat
@@ -25,6 +27,7 @@ from labnotes_classroom.compare import equal, is_comparable, value, verdicts
 from labnotes_classroom.course import record_name, write_notebook
 from labnotes_classroom.gradebook import scores, write_csv
 from labnotes_classroom.jail.command import _masked
+from labnotes_classroom.jail.watch import IN_JAIL
 from labnotes_classroom.reports.wrong import wrong_values
 from labnotes_classroom.restore import restore
 from labnotes_classroom.results import read_result
@@ -290,11 +293,17 @@ def endless(course) -> None:
 
 
 def in_a_jail(running: subprocess.Popen) -> list[psutil.Process]:
-    """Waits until a jail of this grader is there; the grader's processes."""
+    """Waits until a notebook's jail is there, not one that is only tried; the grader's processes."""
     grader = psutil.Process(running.pid)
+
+    def runs_a_notebook(process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            return IN_JAIL in process.cmdline()
+        return False
+
     while True:
         mine = grader.children(True)
-        if any(process.name() == "bwrap" for process in mine):
+        if any(map(runs_a_notebook, mine)):
             return mine
         assert running.poll() is None, "it has ended without a jail"
         time.sleep(0.05)
@@ -443,6 +452,26 @@ def test_an_interrupt_ends_the_notebooks_that_run(course):
     assert running.returncode == 130 and not (course.root / "results").exists()
     assert b"What is done is kept" in said and b"Traceback" not in said
     assert psutil.wait_procs(mine, timeout=600)[1] == []
+
+
+def test_an_interrupt_that_wakes_nobody_is_seen(course, monkeypatch):
+    """It comes just before the grader goes to sleep; here to another thread, with the same effect."""
+    hand_in(course, "anna", answered(course, mean=MEAN))
+    stopped = []
+
+    def runs(notebook, limits, withheld, jailed, stop, cpus):
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        stopped.append(stop.wait(60))
+        return jail.Ran("the grading was stopped")
+
+    monkeypatch.setattr(jail, "run", runs)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            grade.grade(course, "tiny")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert stopped == [True] and not (course.root / "results").exists()
 
 
 def test_a_result_that_the_key_of_this_run_did_not_sign_counts_for_nothing():
