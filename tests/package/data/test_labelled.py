@@ -126,6 +126,47 @@ def test_pairs_of_multi30k_are_the_lines_side_by_side(real_data, source, target)
     )
 
 
+@pytest.mark.parametrize("languages", [(), ("de", "en"), ("en", "fr")])
+def test_without_multi30k_french_and_english_stand_in_and_no_part_knows_another(
+    languages, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("LABNOTES_DATA", str(tmp_path / "none"))
+    monkeypatch.setenv("LABNOTES_CACHE", str(tmp_path / "cache"))
+    found = data.multi30k(*languages, fallback=True)
+    origin = found.provenance
+    assert origin.stand_in and origin.name == "english_french_small" and origin.source == "bundled"
+    for said in ("Multi30k", "labnotes data get multi30k", "29,000", "scores say nothing"):
+        assert said in origin.note, said
+    assert "Stand-in data" in origin._repr_html_()
+    parts = (found.train, found.valid, found.test)
+    assert len(found.train) > 200 and min(len(found.valid), len(found.test)) >= 20
+    for side in (0, 1):  # the sources are not known from training either
+        kept = [{" ".join(data.tokenize(pair[side])) for pair in part} for part in parts]
+        assert sum(map(len, kept)) == len(set.union(*kept)), "no sentence in two parts"
+    assert len({english for _, english in found.test}) == len(found.test)
+    # The pairs are those of english_french, the other way round, and none is left out.
+    pairs = data.english_french(fallback=True)
+    trained = [(f, e) for e, _ in pairs.train for f in pairs.references(e)]
+    assert found.train == trained
+    assert sorted(found.valid + found.test) == sorted((f, e) for e, f in pairs.test)
+    assert data.multi30k(*languages, fallback=True) == found, "the same split every time"
+
+
+def test_without_multi30k_nothing_stands_in_unasked(tmp_path, monkeypatch):
+    monkeypatch.setenv("LABNOTES_DATA", str(tmp_path / "none"))
+    monkeypatch.setenv("LABNOTES_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(DatasetUnavailable, match="labnotes data get multi30k"):
+        data.multi30k()
+    with pytest.raises(ValueError, match="'cs' and 'en': give two of de, en, fr"):
+        data.multi30k("cs", "en", fallback=True)
+
+
+def test_with_multi30k_at_hand_nothing_stands_in(real_data):
+    real_data("multi30k")
+    found = data.multi30k(fallback=True)
+    assert not found.provenance.stand_in and found == data.multi30k()
+
+
 def test_only_the_languages_that_there_are_can_be_asked_for():
     with pytest.raises(ValueError, match="'cs' and 'en': give two of de, en, fr"):
         data.multi30k("cs", "en")
