@@ -52,6 +52,13 @@ def test_logits_and_losses_are_those_of_transformers(name, build, classes):
         assert (found[0][~mask.bool()] == -torch.inf).all()
 
 
+def test_a_label_beyond_the_classes_is_named():
+    """The heads give logits; torch's loss refuses what none of them is for."""
+    logits = SequenceClassifier(Bert(BertConfig(**SIZES)), 3)(torch.ones(1, 4, dtype=torch.long))
+    with pytest.raises(IndexError, match="Target 3 is out of bounds"):
+        torch.nn.functional.cross_entropy(logits, torch.tensor([3]))
+
+
 def test_a_best_span_is_that_of_brute_force():
     draw = torch.Generator().manual_seed(0)
     for n in (2, 5, 12):

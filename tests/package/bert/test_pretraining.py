@@ -25,7 +25,7 @@ SIZES = {
 WORDS = torch.arange(60) >= len(SPECIAL)
 
 
-def ids(batch=400, length=60, seed=0):
+def ids(batch=1200, length=60, seed=0):
     draw = torch.Generator().manual_seed(seed)
     found = torch.randint(len(SPECIAL), 60, (batch, length), generator=draw)
     found[:, 0], found[:, -1] = CLS, PAD
@@ -42,6 +42,7 @@ def test_fifteen_per_cent_are_chosen_and_of_these_80_10_10_are_masked_replaced_a
     given, (inputs, chosen, labels) = hidden()
     places = given.ge(len(SPECIAL)).sum().item()
     n = chosen.sum().item()
+    assert n > 10_000
     assert abs(n / places - 0.15) < 5 * (0.15 * 0.85 / places) ** 0.5
     masked = (inputs == MASK)[chosen].float().mean().item()
     # One replacement in 55 is the word itself.

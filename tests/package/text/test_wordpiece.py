@@ -1,6 +1,8 @@
 """WordPiece: the pieces that the tokenizers library cuts."""
 
+import ast
 import doctest
+import inspect
 import random
 import unicodedata
 
@@ -60,6 +62,17 @@ def test_five_thousand_sentences_of_mistreated_words_are_cut_as_the_library_cuts
     for _ in range(5_000):
         text = " ".join(draw.choices(words, k=draw.randint(1, 12)))
         assert ours.tokenize(text) == THEIRS[True].encode(text).tokens, text
+
+
+def test_it_is_short_enough_to_be_read_at_once():
+    """At most 60 lines, docstrings left out."""
+    tree = ast.parse(inspect.getsource(wordpiece))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+    assert len(ast.unparse(tree).splitlines()) <= 60
 
 
 def test_the_examples_in_the_docstrings_run():
