@@ -72,6 +72,50 @@ def test_a_decoder_block_is_torchs(options, mask, padding, memory_mask, memory_p
     same(ours(draw(5), draw(7), **given), theirs(draw(5), draw(7), **given), ours, theirs)
 
 
+def drawn(adds, dims, keys):
+    """A mask for 5 queries of all three sentences (2-D) or of each (3-D); no first key is hidden."""
+    g = torch.Generator().manual_seed(keys)
+    shape = (3, 5, keys)[-dims:]
+    hidden = torch.rand(shape, generator=g) < 0.4
+    hidden[..., 0] = False
+    numbers = torch.randn(shape, generator=g, dtype=torch.float64)
+    return numbers.masked_fill(hidden, -torch.inf) if adds else hidden
+
+
+def for_torch(given):
+    """The same masks as torch takes them: one for each head, and padding of the mask's type."""
+    adds = any(mask.is_floating_point() for mask in given.values())
+    taken = {}
+    for name, mask in given.items():
+        if name.endswith("padding_mask") and adds:
+            mask = torch.zeros(mask.shape, dtype=torch.float64).masked_fill(mask, -torch.inf)
+        taken[name] = mask.repeat_interleave(3, 0) if mask.dim() == 3 else mask  # 3 heads
+    return taken
+
+
+@pytest.mark.parametrize("need_weights", [False, True])
+@pytest.mark.parametrize("norm_first", [False, True])
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize(("adds", "dims"), [(False, 3), (True, 2), (True, 3)])
+def test_masks_of_each_sentence_and_masks_that_add_are_torchs(
+    adds, dims, padded, norm_first, need_weights
+):
+    padding = {"src_key_padding_mask": PADDING} if padded else {}
+    given = {"src_mask": drawn(adds, dims, 5)} | padding
+    ours, theirs = pair(EncoderBlock, nn.TransformerEncoderLayer, norm_first)
+    ours.need_weights = need_weights
+    x = draw(5).requires_grad_()  # torch's fast path, which has no gradients, stays out
+    same(ours(x, **given), theirs(x, **for_torch(given)), ours, theirs)
+
+    padding = {"tgt_key_padding_mask": PADDING, "memory_key_padding_mask": MEMORY_PADDING}
+    given = {"tgt_mask": drawn(adds, dims, 5), "memory_mask": drawn(adds, dims, 7)}
+    given |= padding if padded else {}
+    ours, theirs = pair(DecoderBlock, nn.TransformerDecoderLayer, norm_first)
+    ours.need_weights = need_weights
+    expected = theirs(draw(5), draw(7), **for_torch(given))
+    same(ours(draw(5), draw(7), **given), expected, ours, theirs)
+
+
 @pytest.mark.parametrize("norm_first", [False, True])
 def test_steps_with_a_cache_give_what_torch_gives_for_all_tokens_at_once(norm_first):
     ours, theirs = pair(DecoderBlock, nn.TransformerDecoderLayer, norm_first)
