@@ -165,11 +165,13 @@ def _check_train(chosen: argparse.Namespace, output: Path) -> None:
         )
     here = runtime.device()
     try:
-        torch.empty(0, device=here)
+        torch.empty(0, device=here).cpu()  # and back: torch's "meta" only looks like a device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
+        there = ["cpu", *["mps"] * torch.backends.mps.is_available()]
+        there += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
         raise ValueError(
             f"there is no device {here} here ({str(error).splitlines()[0]}): set LABNOTES_DEVICE "
-            "to cpu, or not at all"
+            f"to {' or '.join(there)}, or not at all"
         ) from error
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
+from functools import cache
+from pathlib import Path
 
 import pytest
 
+import labnotes
 from labnotes import (
     attention,
     convnets,
@@ -30,6 +34,15 @@ PACKAGES = [
     metrics, normalization, optim, optimization, sequence, style, text, train,
 ]  # fmt: skip
 PACKAGES[2] = sys.modules["labnotes.convnets.receptive_field"]  # the name is the function's too
+
+
+CODE = Path(labnotes.__file__).parents[1]
+# Every folder of the package; an explorer's folder is one module, with its pictures and its script.
+PARTS = sorted(
+    ".".join(file.parent.relative_to(CODE).parts)
+    for file in CODE.glob("labnotes/**/__init__.py")
+    if file.parent.parent.name != "explore"
+)
 
 
 @pytest.fixture
@@ -93,6 +106,25 @@ def test_every_name_of_a_package_is_the_one_of_its_module(package):
         home = sys.modules[getattr(package, name).__module__]
         assert home.__name__.startswith("labnotes."), name
         assert getattr(home, name) is getattr(package, name)
+
+
+@cache
+def loaded_by() -> dict[str, list[str]]:
+    """What the import of each part, one after the other, loads of the package besides it."""
+    code = (
+        "import importlib, json, sys, labnotes, labnotes.lazy\nfound = {}\n"
+        f"for part in {PARTS}:\n    before = {{*sys.modules, part}}\n"
+        "    importlib.import_module(part)\n"
+        "    found[part] = [m for m in sys.modules if m.startswith('labnotes') and m not in before]\n"
+        "print(json.dumps(found))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return json.loads(told.stdout)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_importing_a_part_loads_none_of_its_modules_nor_of_anothers(part):
+    assert loaded_by()[part] == []
 
 
 def test_one_network_brings_no_other():

@@ -50,7 +50,10 @@ def random_windows(
     batch_size
         Windows of a batch; the last batch has what is left.
     generator
-        Random numbers for the beginning and the order; torch's own if none is given.
+        Random numbers for the beginning and the order; torch's own if none is given. For
+        :func:`labnotes.train.fit` with a checkpoint give none: it seeds torch's own at the start of
+        every epoch, but cannot know one of yours, so that a run taken up again would draw other
+        windows than an undisturbed one.
 
     Returns
     -------

@@ -198,13 +198,18 @@ def test_bad_input_is_answered_with_what_to_do_and_exit_code_2(words, says, caps
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_device_that_is_not_there_is_named_without_a_traceback(capsys, monkeypatch, tmp_path):
-    # The card after the last one is on no machine.
-    absent = f"cuda:{torch.cuda.device_count()}"
+# The card after the last one is on no machine, and torch's "meta" keeps no numbers.
+@pytest.mark.parametrize("absent", [f"cuda:{torch.cuda.device_count()}", "meta"])
+def test_a_device_that_is_not_there_is_named_without_a_traceback(
+    absent, capsys, monkeypatch, tmp_path
+):
     monkeypatch.setenv("LABNOTES_DEVICE", absent)
     assert cli.main(["train", "lenet", "--data", "digits"]) == 2
     err = capsys.readouterr().err
-    assert err.startswith(f"labnotes: there is no device {absent} here") and "to cpu" in err
+    assert err.startswith(f"labnotes: there is no device {absent} here") and err.count("\n") == 1
+    there = ["cpu", *["mps"] * torch.backends.mps.is_available()]
+    there += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    assert f"set LABNOTES_DEVICE to {' or '.join(there)}, or not at all" in err
     assert not (tmp_path / "runs").exists()
 
 
