@@ -27,7 +27,6 @@ from labnotes_classroom.compare import equal, is_comparable, value, verdicts
 from labnotes_classroom.course import record_name, write_notebook
 from labnotes_classroom.gradebook import scores, write_csv
 from labnotes_classroom.jail.command import _masked
-from labnotes_classroom.jail.watch import IN_JAIL
 from labnotes_classroom.reports.wrong import wrong_values
 from labnotes_classroom.restore import restore
 from labnotes_classroom.results import read_result
@@ -293,12 +292,12 @@ def endless(course) -> None:
 
 
 def in_a_jail(running: subprocess.Popen) -> list[psutil.Process]:
-    """Waits until a notebook's jail is there, not one that is only tried; the grader's processes."""
+    """Waits until a notebook runs in a jail of this grader's; the grader's processes."""
     grader = psutil.Process(running.pid)
 
     def runs_a_notebook(process: psutil.Process) -> bool:
         with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
-            return IN_JAIL in process.cmdline()
+            return "ipykernel_launcher" in process.cmdline()
         return False
 
     while True:
@@ -318,6 +317,23 @@ def test_the_end_of_the_grader_ends_the_jails(course):
     running.wait()
     _, alive = psutil.wait_procs(mine, timeout=600)
     assert alive == []
+
+
+def test_a_notebook_ends_when_nobody_is_left_to_read_its_result(course):
+    """As when the grader is killed in the moment in which bubblewrap starts, which then ends no jail."""
+    notebook = answered(course, mean="import signal\nsignal.pause()")
+    limits = json.dumps(jail.Limits(cell=3600, wall=3600).inside())
+    inside = subprocess.Popen(
+        [sys.executable, jail.PROGRAM, limits], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    inside.stdin.write(f"key\n{nbformat.writes(notebook)}".encode())
+    inside.stdin.close()
+    mine = in_a_jail(inside)
+    inside.stdout.close()
+    assert inside.wait(timeout=120) == 1
+    for process in mine:  # outside a jail the kernel outlives it, until it notices
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def test_without_bubblewrap_it_refuses_and_says_how_to_get_it(

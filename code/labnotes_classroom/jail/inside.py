@@ -18,6 +18,7 @@ import hmac
 import json
 import os
 import resource
+import select
 import sys
 import time
 
@@ -43,9 +44,10 @@ class RunsOn(RuntimeError):
 class Client(NotebookClient):
     """nbclient that keeps only so much of what cells show, and ends a cell at its limits."""
 
-    def __init__(self, notebook, limits: dict, **options):
+    def __init__(self, notebook, limits: dict, channel: int, **options):
         super().__init__(notebook, **options)
         self.limits, self.cut, self.stopped = limits, set(), {}
+        self.channel = channel  # to the grader
         self.left = limits["outputs"]  # of what all cells together may still show, letters
 
     def process_message(self, msg, cell, cell_index):
@@ -72,6 +74,9 @@ class Client(NotebookClient):
         run = asyncio.ensure_future(self.async_execute_cell(cell, index))
         meter = Meter()
         while not (await asyncio.wait({run}, timeout=STEP))[0]:
+            if not is_read(self.channel):
+                # The grader was killed while bubblewrap was starting, which then ends no jail.
+                os._exit(1)
             if cell.id in self.stopped:
                 if meter.over(GRACE, SLOWER * GRACE):
                     raise RunsOn
@@ -144,6 +149,13 @@ def shown(cell, cut: bool) -> list:
     return [*cell.get("outputs", []), *([note] if cut else [])]
 
 
+def is_read(channel: int) -> bool:
+    """Whether anybody is left to read what is written there."""
+    look = select.poll()
+    look.register(channel, 0)  # the end of the reader is told unasked
+    return not look.poll(0)
+
+
 def close_to_others() -> None:
     """Let no process of the same user read this one's memory or files (Linux)."""
     if hasattr(ctypes.CDLL(None), "prctl"):
@@ -172,6 +184,7 @@ def main() -> None:
     client = Client(
         notebook,
         limits,
+        channel,
         timeout=None,  # our own: of CPU time
         iopub_timeout=30,  # on a machine that has too much to do, outputs come late
         startup_timeout=120,
