@@ -189,8 +189,9 @@ def _run_times(builder, key: str) -> str:
             f"<tr><td>{_chapter_link(builder, docname)}</td>"
             f'<td class="text-right">{duration(time)}</td><td>{date}</td></tr>\n'
         )
+    # Columns of a given width: those of a long table would change while its rows still arrive.
     return (
-        '<div class="pst-scrollable-table-container"><table class="table">\n'
+        '<div class="pst-scrollable-table-container"><table class="table ln-run-times">\n'
         '<thead><tr><th>Chapter</th><th class="text-right">Time</th><th>Run on</th></tr></thead>\n'
         f"<tbody>{''.join(rows)}</tbody>\n"
         f'<tfoot><tr><th scope="row">{len(rows)} chapters</th>'
