@@ -75,6 +75,19 @@ def test_a_key_term_works_by_key(visit, terms):
     page.wait_for_url(f"**/{entry}")
 
 
+def test_a_mouse_does_not_take_the_pop_up_from_a_reader_within_it(visit, terms):
+    """A page that scrolls at a key brings other terms under a mouse that rests."""
+    page = visit().go(terms).page
+    term, other = page.locator("a.ln-term").all()[:2]
+    term.focus()
+    page.keyboard.press("Tab")
+    inside = page.locator(".ln-popup a")
+    expect(inside).to_be_focused()
+    other.dispatch_event("pointerover", {"pointerType": "mouse"})
+    expect(inside).to_be_focused()
+    expect(page.locator(".ln-popup")).to_contain_text(term.get_attribute("data-text"))
+
+
 def test_every_pop_up_fits_a_phone_and_closes_at_a_tap_elsewhere(phone, terms):
     page = phone(terms)
     address, box = page.url, page.locator(".ln-popup")

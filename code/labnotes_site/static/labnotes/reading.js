@@ -246,7 +246,9 @@
 
   document.addEventListener("pointerover", (event) => {
     if (event.pointerType !== "mouse") return;
-    if (termAt(event)) show(termAt(event));
+    // (A page that scrolls at a key moves its terms under a mouse that rests: where a key has brought
+    // the reader into the pop-up, it stays.)
+    if (termAt(event) && !box.contains(document.activeElement)) show(termAt(event));
     else if (inBox(event)) clearTimeout(leaving);
   });
   document.addEventListener("pointerout", (event) => {
