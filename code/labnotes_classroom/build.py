@@ -40,8 +40,8 @@ def build(assignments: Path, course: Course, only: list[str], say: Callable = pr
         be comparable; the release must fail and get no point; no solution, hidden test or marker may
         stand in a released file; cell ids must be unique.
     """
-    from labnotes_site.install_cell import INSTALL
-    from labnotes_site.repository import repository
+    from labnotes_site.export.install_cell import INSTALL
+    from labnotes_site.source.repository import repository
 
     paths = [p for p in sorted(assignments.glob("*.md")) if not only or p.stem in only]
     if missing := set(only) - {p.stem for p in paths}:

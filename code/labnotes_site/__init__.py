@@ -13,22 +13,15 @@ from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.application import Sphinx
 from sphinx_exercise.nodes import solution_node
 
-from . import (
+from . import assets, outdated, quick
+from .drawn import bitmaps, explorers, figures, formulas
+from .export import downloads, notebooks
+from .page import (
     around,
-    assets,
     badges,
-    bitmaps,
     cells,
-    downloads,
     exercises,
-    explorers,
-    figures,
-    formulas,
-    frontmatter,
     generated,
-    notebooks,
-    outdated,
-    quick,
     quiz,
     references,
     search,
@@ -37,6 +30,7 @@ from . import (
     words,
 )
 from .record import page as records
+from .source import frontmatter
 
 
 def setup(app: Sphinx) -> dict:

@@ -18,9 +18,9 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
-from . import formulas
-from .explorers import LOADER
-from .settles import MAP
+from .drawn import formulas
+from .drawn.explorers import LOADER
+from .page.settles import MAP
 
 HERE = Path(__file__).parent
 READING = "labnotes/reading.js"

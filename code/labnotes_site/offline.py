@@ -12,7 +12,7 @@ from pathlib import Path
 
 from labnotes.files import replacing
 
-from .downloads import ZIP, linked, publish, there
+from .export.downloads import ZIP, linked, publish, there
 
 #: The one folder in the zip: unpacked, its files do not lie among others.
 FOLDER = "labnotes"

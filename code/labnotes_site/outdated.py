@@ -10,10 +10,10 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
-from .glossary import FOLDER
 from .keys import page_keys
-from .notes import LIST
 from .record.stored import shown
+from .source.glossary import FOLDER
+from .source.notes import LIST
 
 GLOSSARY = "chapters/reference/glossary"
 #: These pages tell of all chapters: any change may change them.

@@ -26,8 +26,8 @@ from pypdf.generic import Fit
 from labnotes.files import replacing
 
 from .browser import find, root_options
-from .downloads import PDF, publish
-from .toc import Part, parts
+from .export.downloads import PDF, publish
+from .source.toc import Part, parts
 
 MARGIN = dict.fromkeys(("top", "bottom", "left", "right"), "15mm")
 #: Chromium notes the place of an element in the PDF only if a link on the same page leads there:

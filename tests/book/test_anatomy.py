@@ -12,7 +12,7 @@ import pytest
 import yaml
 from built_book import ROOT, book, notes
 
-from labnotes_site.course import before, plans
+from labnotes_site.page.course import before, plans
 
 HEADINGS = [
     "After this chapter you can",

@@ -11,7 +11,7 @@ from labnotes_site.keys import chapters
 
 ROOT = Path(__file__).parents[2]
 MOST = 20
-LEFT_OUT = {"__pycache__", "bundled", "wrong", "course_source"}
+LEFT_OUT = {"__pycache__", "bundled", "wrong", "course_source", "labnotes.egg-info"}
 
 
 def folders(*names: str) -> list[Path]:
@@ -28,12 +28,8 @@ def said(name) -> str:
     return Path(name).relative_to(ROOT).as_posix()
 
 
-PACKAGES = [
-    f for f in folders("code/labnotes", "tests/package") if any(x.suffix == ".py" for x in files(f))
-]
-ROOMS = folders(
-    "code/labnotes", "code/labnotes_classroom", "tests", "chapters", "data", "classroom/assignments"
-)
+PACKAGES = [f for f in folders("code", "tests/package") if any(x.suffix == ".py" for x in files(f))]
+ROOMS = folders("code", "tests", "chapters", "data", "classroom/assignments")
 CHAPTERS = [(c.path.parent.name, c.path.stem) for c in chapters(ROOT) if c.path.parent != ROOT]
 
 

@@ -14,7 +14,7 @@ import pytest
 from built_site import HTML, holding, ids, pages, soup, text
 from inks import Ink, contrast, of_png, of_svg
 
-from labnotes_site.cells import fetches_tools
+from labnotes_site.page.cells import fetches_tools
 
 LIMIT = 500_000  # bytes a first visit may transfer
 

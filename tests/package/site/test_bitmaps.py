@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from labnotes import plot
-from labnotes_site import bitmaps
+from labnotes_site.drawn import bitmaps
 
 
 def noisy(height: int = 600, width: int = 600) -> Image.Image:

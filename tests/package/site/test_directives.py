@@ -17,18 +17,10 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import docutils_namespace
 
-from labnotes_site import (
-    assets,
-    badges,
-    explorers,
-    formulas,
-    generated,
-    glossary,
-    notes,
-    outdated,
-    search,
-    words,
-)
+from labnotes_site import assets, outdated
+from labnotes_site.drawn import explorers, formulas
+from labnotes_site.page import badges, generated, search, words
+from labnotes_site.source import glossary, notes
 
 ROOT = Path(__file__).parents[3]
 NOTES = """

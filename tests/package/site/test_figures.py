@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from labnotes import plot
-from labnotes_site import figures
+from labnotes_site.drawn import figures
 
 
 @pytest.mark.parametrize("letters", ["path", "none"])

@@ -8,7 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from labnotes_site import offline
-from labnotes_site.downloads import PDF, ZIP, publish
+from labnotes_site.export.downloads import PDF, ZIP, publish
 
 PAGE = '<p>Words <span class="ln-downloads"></span></p>'
 

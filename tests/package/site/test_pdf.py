@@ -6,8 +6,9 @@ import pytest
 from playwright.sync_api import sync_playwright
 from pypdf import PdfReader, PdfWriter
 
-from labnotes_site import pdf, toc
+from labnotes_site import pdf
 from labnotes_site.browser import find, root_options
+from labnotes_site.source import toc
 
 ONE = """<article><section id="one"><h1>One</h1>
 <p><a id="start" href="#idea">down</a> <a href="sub/two.html#idea">over</a> <a href="sub/two.html">there</a>

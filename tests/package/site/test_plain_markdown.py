@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from markdown_it import MarkdownIt
 
-from labnotes_site.notes import Note
-from labnotes_site.plain_markdown import Book, Converter, Unknown
+from labnotes_site.export.plain_markdown import Book, Converter, Unknown
+from labnotes_site.source.notes import Note
 
 NUMBERS = {"eq-one": "(17.1)", "ex-a": "Exercise 17.4", "fig-a": "Fig. 17.2", "fig-b": "Fig. 3.1"}
 NOTES = {"conv-x": Note("conv-x", "cnn-basics", "fact", "Pooling has parameters.", "wrong")}

@@ -10,7 +10,8 @@ import pytest
 from bs4 import BeautifulSoup
 from sphinx.errors import ExtensionError
 
-from labnotes_site import notebooks, words
+from labnotes_site.export import notebooks
+from labnotes_site.page import words
 
 from .test_directives import CONFIG, build, write_book
 

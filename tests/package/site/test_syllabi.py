@@ -7,7 +7,8 @@ from functools import cache
 
 import pytest
 
-from labnotes_site.course import (
+from labnotes_site.keys import Chapter, chapters
+from labnotes_site.page.course import (
     Book,
     Course,
     Facts,
@@ -19,9 +20,8 @@ from labnotes_site.course import (
     parse,
     plans,
 )
-from labnotes_site.exercises import exercises
-from labnotes_site.keys import Chapter, chapters
-from labnotes_site.toc import parts
+from labnotes_site.page.exercises import exercises
+from labnotes_site.source.toc import parts
 
 from .test_directives import ROOT
 

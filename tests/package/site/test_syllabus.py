@@ -10,8 +10,9 @@ import networkx
 import pytest
 from bs4 import BeautifulSoup
 
-from labnotes_site import notebooks, syllabus
-from labnotes_site.course import (
+from labnotes_site.export import notebooks
+from labnotes_site.page import syllabus
+from labnotes_site.page.course import (
     SHOWN,
     Assignment,
     Book,
@@ -27,7 +28,7 @@ from labnotes_site.course import (
     plans,
     sums,
 )
-from labnotes_site.exercises import exercises
+from labnotes_site.page.exercises import exercises
 
 from .test_directives import build, write_book
 

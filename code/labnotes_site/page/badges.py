@@ -13,8 +13,8 @@ from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
 
-from .frontmatter import chapter
-from .repository import repository
+from ..source.frontmatter import chapter
+from ..source.repository import repository
 from .settles import MAP
 
 RUN_TIMES = "chapters/reference/run-times"

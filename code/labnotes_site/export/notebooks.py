@@ -14,12 +14,12 @@ from sphinx.errors import ExtensionError
 
 from labnotes.files import replacing
 
+from ..keys import Chapter, chapters
+from ..record.page import plain_cells
+from ..source.notes import load_notes
+from ..source.repository import repository
 from .install_cell import INSTALL
-from .keys import Chapter, chapters
-from .notes import load_notes
 from .plain_markdown import Book, Converter, Unknown
-from .record.page import plain_cells
-from .repository import repository
 
 #: All notebooks in one file, beside the pages.
 ZIP = Path("notebooks", "labnotes-notebooks.zip")

@@ -16,8 +16,8 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from .frontmatter import chapter, chapters
-from .notes import Note, load_notes
+from ..source.frontmatter import chapter, chapters
+from ..source.notes import Note, load_notes
 
 LOG = logging.getLogger(__name__)
 MAP = "chapters/reference/notes-map"

@@ -15,7 +15,7 @@ from pathlib import Path
 from pybtex.database import parse_file
 from pybtex.plugin import find_plugin
 
-from .notes import Note
+from ..source.notes import Note
 
 FENCE = re.compile(r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w:-]+)\}[ \t]*(?P<argument>.*)$")
 PLAIN_FENCE = re.compile(r"^\s*(`{3,}|~{3,})(?!\{)")

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 from sphinx.application import Sphinx
 
-from labnotes_site import bitmaps
+from labnotes_site.drawn import bitmaps
 
 IMAGE = re.compile(r"<img\b[^>]*>")
 SOURCE = re.compile(r'\bsrc="([^"]+)"')

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-from .frontmatter import chapter
-from .glossary import load_terms
+from ..source.frontmatter import chapter
+from ..source.glossary import load_terms
 
 #: Not running text: comments, scripts, drawings and formulas as a whole.
 OTHER = r"<!--.*?-->|<(?P<other>script|style|textarea|select|svg|math)\b.*?</(?P=other)>"

@@ -17,10 +17,10 @@ from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx_exercise.nodes import solution_node
 
-from .frontmatter import chapters
+from ..outdated import GLOSSARY
+from ..source.frontmatter import chapters
+from ..source.glossary import load_terms
 from .generated import page_part
-from .glossary import load_terms
-from .outdated import GLOSSARY
 
 MINISEARCH = Path("node_modules", "minisearch", "dist", "umd", "index.js")
 FOLDER = Path("_static", "labnotes")

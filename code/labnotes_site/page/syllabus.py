@@ -17,6 +17,8 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from ..source.frontmatter import chapter, chapters
+from ..source.toc import parts
 from .badges import duration, seconds
 from .course import (
     ASSIGNMENTS,
@@ -40,8 +42,6 @@ from .course import (
     sums,
 )
 from .exercises import LEVELS, exercises
-from .frontmatter import chapter, chapters
-from .toc import parts
 
 LOG = logging.getLogger(__name__)
 

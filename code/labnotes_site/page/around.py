@@ -11,8 +11,8 @@ from urllib.parse import quote
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from .frontmatter import chapter
-from .repository import repository
+from ..source.frontmatter import chapter
+from ..source.repository import repository
 
 VIEWPORT = re.compile(r'<meta\b[^>]*\bname="viewport"[^>]*>\s*')
 #: Characters of a description: as many as search engines and messengers show.

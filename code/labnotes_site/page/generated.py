@@ -18,10 +18,10 @@ from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
+from ..source.frontmatter import chapter, chapters, steps
+from ..source.glossary import FOLDER, Term, load_terms
+from ..source.notes import AREAS, VERDICTS, Note, load_notes
 from .badges import duration, seconds
-from .frontmatter import chapter, chapters, steps
-from .glossary import FOLDER, Term, load_terms
-from .notes import AREAS, VERDICTS, Note, load_notes
 from .settles import LEADS, place
 
 DATASETS = Path("code", "labnotes", "data", "datasets.toml")
