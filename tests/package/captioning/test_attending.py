@@ -158,6 +158,12 @@ def test_the_doubly_stochastic_term_is_equation_14():
     assert maps.grad[3].abs().max() == 0 and maps.grad[2, 3:].abs().max() == 0  # padding
 
 
+def test_the_doubly_stochastic_term_is_computed_where_the_maps_are():
+    maps, lengths = torch.rand(2, 3, 4), torch.tensor([3, 2])
+    with torch.device("meta"):  # where a new tensor lies that nobody has put elsewhere
+        assert even_looks(maps, lengths).device == maps.device
+
+
 def test_it_learns_where_the_only_lit_cell_is():
     """The maps are trained by the words alone: they must end at the cell that tells the word."""
     torch.manual_seed(0)

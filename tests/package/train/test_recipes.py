@@ -126,6 +126,7 @@ def test_the_two_curves_of_a_run_stand_above_the_same_epochs():
     epochs = [row | {"epoch": n} for n in (1, 2, 3)]
     loss, accuracy = recipes._draw(History(steps=[1.0] * 6, epochs=epochs)).axes
     assert loss.get_xlim() == accuracy.get_xlim()
+    assert loss.figure.get_size_inches().tolist() == [6.4, 6.4]  # a square for two
     drawn = {line.get_label(): line.get_xydata().tolist() for line in accuracy.lines}
     assert drawn == {
         "train": [[1, 80], [2, 80], [3, 80]], "valid": [[1, 75], [2, 75], [3, 75]],
