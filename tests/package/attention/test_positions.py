@@ -95,6 +95,7 @@ def test_alibis_slopes_are_the_papers():
         (lambda: positions.rotate(torch.zeros(3, 4), start=-1), "start is -1"),
         (lambda: positions.RelativeBias(0, 2), "num_heads is 0"),
         (lambda: positions.alibi(6, 2, 2), "powers of two"),
+        (lambda: positions.alibi(0, 2, 2), "num_heads is 0"),
     ],
 )
 def test_bad_input_is_refused_in_words(call, says):
