@@ -111,6 +111,7 @@ def test_the_first_token_is_put_where_the_source_is(monkeypatch):
 
 
 def test_generation_stops_when_all_have_ended_and_fills_up_with_the_end():
+    torch.manual_seed(0)  # with 9 of the first 40 seeds no row begins with the end
     model = Transformer(9, **SMALL, padding=0)
     with torch.no_grad():
         model.decoder.embedding.table.weight[2] *= 40  # the end is far ahead, or far behind
