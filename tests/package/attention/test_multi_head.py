@@ -78,6 +78,12 @@ def test_state_dicts_go_both_ways_and_starts_are_drawn_alike():
     assert sum(p.numel() for p in ours.parameters()) == 4 * 12**2 + 4 * 12
 
 
+def test_padding_is_marked_where_the_lengths_are():
+    lengths = torch.tensor([3, 1])
+    with torch.device("meta"):  # where a new tensor lies that nobody has put elsewhere
+        assert masks.padding(lengths, 4).device == lengths.device
+
+
 def test_one_head_with_identity_projections_is_scaled_dot_product_attention():
     single = MultiHeadAttention(12, 1, bias=False).double()
     single.load_state_dict(

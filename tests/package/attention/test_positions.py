@@ -90,9 +90,12 @@ def test_alibis_slopes_are_the_papers():
         (lambda: positions.sinusoidal(3, 4, start=-1), "start is -1"),
         (lambda: positions.Learned(4, 2)(5), "position 4 was asked for, 4 were learned"),
         (lambda: positions.Learned(4, 2)(2, start=3), "position 4 was asked for"),
+        (lambda: positions.Learned(4, 2)(2, start=-1), "start is -1"),
         (lambda: positions.rotate(torch.zeros(2, 3)), "3 features"),
+        (lambda: positions.rotate(torch.zeros(3, 4), start=-1), "start is -1"),
         (lambda: positions.RelativeBias(0, 2), "num_heads is 0"),
         (lambda: positions.alibi(6, 2, 2), "powers of two"),
+        (lambda: positions.alibi(0, 2, 2), "num_heads is 0"),
     ],
 )
 def test_bad_input_is_refused_in_words(call, says):

@@ -19,6 +19,13 @@ SIZES = {
 }  # fmt: skip
 
 
+def test_a_tenth_of_what_goes_into_a_head_is_dropped_as_in_transformers():
+    peer = pytest.importorskip("transformers")
+    theirs = peer.BertForSequenceClassification(peer.BertConfig(**SIZES)).dropout
+    for build in (SequenceClassifier, TokenClassifier):
+        assert build(Bert(BertConfig(**SIZES)), 2).dropout.p == theirs.p == 0.1
+
+
 @pytest.mark.parametrize(
     ("name", "build", "classes"),
     [

@@ -158,6 +158,12 @@ def test_the_doubly_stochastic_term_is_equation_14():
     assert maps.grad[3].abs().max() == 0 and maps.grad[2, 3:].abs().max() == 0  # padding
 
 
+def test_the_doubly_stochastic_term_is_computed_where_the_maps_are():
+    maps, lengths = torch.rand(2, 3, 4), torch.tensor([3, 2])
+    with torch.device("meta"):  # where a new tensor lies that nobody has put elsewhere
+        assert even_looks(maps, lengths).device == maps.device
+
+
 def test_it_learns_where_the_only_lit_cell_is():
     """The maps are trained by the words alone: they must end at the cell that tells the word."""
     torch.manual_seed(0)
@@ -182,7 +188,10 @@ def test_it_learns_where_the_only_lit_cell_is():
         (lambda: GridEncoder(8)(torch.rand(1, 3, 32, 32)), "give floats"),
         (lambda: GridEncoder(8)(torch.zeros(1, 3, 64, 64, dtype=torch.uint8)), "give floats"),
         (lambda: CaptionDecoder(**SIZES, looks="twice"), "'each', 'once', 'never'"),
-        (lambda: CaptionDecoder(**{**SIZES, "hidden_size": 0}), "hidden_size is 0"),
+        *(
+            (lambda size=size: CaptionDecoder(**SIZES | {size: 0}), f"{size} is 0")
+            for size in SIZES
+        ),
         (lambda: made().start(grid()[:, :, :5]), "features have the shape"),
         (lambda: made().start(grid()[:, :0]), "at least one cell"),
         (lambda: made()(torch.ones(2, 3), made().start(grid(2))), "give integers"),

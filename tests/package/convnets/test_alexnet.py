@@ -58,14 +58,17 @@ def test_layers_of_the_network_of_2012_have_the_papers_shapes():
         (256, 192, 3, 3),
     ]
     assert parameters(net) == 60_965_224
-    seen = []
+    seen, pooled = [], []
     for layer in [*net.features, *net.classifier]:
+        if isinstance(layer, nn.MaxPool2d):
+            layer.register_forward_hook(lambda _, __, out: pooled.append(tuple(out.shape[1:])))
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             layer.register_forward_hook(lambda _, __, out: seen.append(out[0].numel()))
     with torch.device("meta"):
         net(torch.empty(1, 3, 224, 224))
     # The paper lists 253,440 for the first layer (48x55x96); its figure 2 shows 55x55x96.
     assert seen == [290_400, 186_624, 64_896, 64_896, 43_264, 4096, 4096, 1000]
+    assert pooled == [(96, 27, 27), (256, 13, 13), (256, 6, 6)]  # by (n - 3) / 2 + 1
 
 
 def test_multiplications_are_those_published_with_torchvisions_weights():

@@ -180,6 +180,14 @@ def test_the_dense_matrix_is_mostly_zero_and_repeats_the_kernel():
     assert all(sorted(row[row != 0].tolist()) == list(range(1, 10)) for row in matrix[::97])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_dense_matrix_lies_where_the_kernel_does_in_its_type(dtype):
+    weight = torch.ones(1, 1, 2, 2, dtype=dtype)
+    with torch.device("meta"):  # where a new tensor lies that nobody has put elsewhere
+        matrix = dense_weight(weight, 3, 3)
+    assert (matrix.device, matrix.dtype) == (weight.device, dtype)
+
+
 @pytest.mark.parametrize(
     ("call", "text"),
     [

@@ -78,6 +78,16 @@ def test_the_input_can_be_transformed_as_for_torchvisions_weights():
         torch.testing.assert_close(ours(images), theirs(images), atol=1e-5, rtol=1e-5)
 
 
+def test_a_map_of_3x3_is_pooled_to_its_edge_as_in_torchvision():
+    theirs = torchvisions(num_classes=10, aux_logits=False).eval()
+    ours, images = ours_with(theirs, aux_logits=False).eval(), torch.randn(2, 3, 48, 48)
+    maps = []  # of 24x24, 12x12, 6x6, 3x3 and, rounded up, 2x2
+    ours.maxpool4.register_forward_hook(lambda m, given, out: maps.extend([*given, out]))
+    with torch.no_grad():
+        torch.testing.assert_close(ours(images), theirs(images), atol=1e-5, rtol=1e-5)
+    assert [part.shape[2:] for part in maps] == [(3, 3), (2, 2)]
+
+
 def test_parameter_counts_are_the_published_ones():
     weights = torchvision.models.GoogLeNet_Weights.DEFAULT.meta
     with torch.device("meta"):

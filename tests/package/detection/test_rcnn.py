@@ -202,6 +202,15 @@ def test_detecting_keeps_torchvisions_thresholds():
     assert counts[0] == counts[1] and counts[0] != counts[2] and counts[0] != counts[3]
 
 
+def test_finds_of_which_clipping_leaves_a_line_or_a_point_are_left_out(monkeypatch):
+    beside, above, beyond = [70.0, 10, 80, 20], [10.0, -9, 20, -2], [66.0, 70, 80, 90]
+    found = {"boxes": torch.tensor([beside, above, beyond, [60.0, 60, 70, 70]])}
+    found |= {"labels": torch.tensor([0, 1, 2, 1]), "scores": torch.ones(4)}
+    monkeypatch.setattr(rcnn, "detections", lambda *given: dict(found))
+    left = TinyFasterRCNN(3, masks=False).detect(torch.rand(1, 3, 64, 64))[0]
+    assert left["boxes"].tolist() == [[60, 60, 64, 64]] and left["labels"].tolist() == [1]
+
+
 def test_every_map_of_the_body_has_a_part_in_the_features():
     net = network()
     net.body(torch.rand(2, 3, 64, 64)).sum().backward()
@@ -283,6 +292,12 @@ def test_a_batch_without_objects_has_a_finite_loss_and_gradient():
     assert set(terms) == {"object", "region", "class", "box", "mask"}
     assert terms["region"] == terms["box"] == terms["mask"] == 0
     assert all(p.grad is None or p.grad.isfinite().all() for p in net.parameters())
+
+
+def test_a_batch_of_one_picture_trains_the_masks_too():
+    net, (images, targets) = network(), pictures(3)
+    terms = net.terms(images[2:], targets[2:])
+    assert set(terms) == {"object", "region", "class", "box", "mask"} and terms["mask"] > 0
 
 
 def test_no_gradient_goes_through_the_corners_of_a_region():

@@ -325,6 +325,7 @@ def test_bad_pictures_and_targets_are_refused_in_words(images, targets, message)
         (lambda: TinySSD(3, stages=[]), "pairs"),
         (lambda: small_stages(width=0), "positive integer"),
         (lambda: squeezenet_stages(torch.nn.Sequential()), "13 layers"),
+        (lambda: squeezenet_stages(torch.nn.Sequential(), width=0), "width is 0"),
         (lambda: hard_negatives(torch.zeros(2, 3), torch.zeros(2, 3)), "bool"),
         (lambda: hard_negatives(torch.zeros(2, 3), torch.zeros(2, 3).bool(), 0), "positive"),
         (lambda: focal_loss(torch.zeros(2, 3), torch.tensor([0, 4])), "0 for background to 3"),

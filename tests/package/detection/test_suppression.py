@@ -96,6 +96,13 @@ def test_soft_nms_is_the_papers_equation_step_by_step():
     torch.testing.assert_close(lowered, torch.tensor([s for _, s in expected]))
 
 
+def test_what_soft_nms_keeps_lies_where_the_boxes_are():
+    boxes, found = some(5, 3), scores(5, 3)
+    with torch.device("meta"):  # where a new tensor lies that nobody has put elsewhere
+        kept = soft_nms(boxes, found)
+    assert all(part.device == boxes.device for part in kept)
+
+
 def test_no_box_gives_no_box():
     none = torch.zeros(0, 4), torch.zeros(0)
     assert nms(*none, 0.5).tolist() == []

@@ -4,6 +4,7 @@ import doctest
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from labnotes.gan import judging
@@ -24,6 +25,17 @@ def test_its_probabilities_are_those_of_its_layers_in_one_chain(judge):
     torch.testing.assert_close(features, judge.features(x).detach())
     torch.testing.assert_close(judge(x).softmax(1).detach(), chances)
     assert features.shape == (5, 12) and (features >= 0).all() and not features.requires_grad
+
+
+def test_its_features_are_those_of_two_convolutions_and_maxima_written_out(judge):
+    x = torch.randn(3, 1, 28, 28)
+    first, second, last = (layer for layer in judge.features if hasattr(layer, "weight"))
+    maps = F.conv2d(x, first.weight, first.bias, padding=1).relu()
+    maps = maps.unfold(2, 2, 2).unfold(3, 2, 2).amax((-2, -1))  # (., 16, 14, 14)
+    maps = F.conv2d(maps, second.weight, second.bias, padding=1).relu()
+    maps = maps.unfold(2, 2, 2).unfold(3, 2, 2).amax((-2, -1))  # (., 32, 7, 7)
+    expected = F.linear(maps.flatten(1), last.weight, last.bias).relu()
+    torch.testing.assert_close(judge.features(x), expected)
 
 
 def test_parts_and_neighbours_change_nothing(judge):

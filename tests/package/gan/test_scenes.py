@@ -44,6 +44,15 @@ def test_eyes_are_dark_where_their_points_are():
         assert (eyes < skin[:, 0, 0]).float().mean() > 0.97
 
 
+def test_a_mouth_is_dark_between_its_lips():
+    found = faces(60, seed=2)
+    for pictures, points in zip(found.pictures, found.points, strict=True):
+        between = torch.stack([points[:, :2].mean(1), points[:, 2:].mean(1)], 1)  # eyes, lips
+        grid = (between[:, None] + 0.5) / 16 - 1
+        skin, mouth = F.grid_sample(pictures, grid, align_corners=False)[:, 0, 0].T
+        assert (mouth < skin).all()
+
+
 def test_a_bell_has_its_peak_at_its_point():
     maps = point_maps(torch.tensor([[[5.0, 2.0], [9.0, 12.0]]]), 16)
     assert maps.shape == (1, 2, 16, 16)

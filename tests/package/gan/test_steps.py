@@ -31,7 +31,7 @@ def changed(before, after):
     return [not torch.equal(a, b) for a, b in zip(before.parameters(), after.parameters())]
 
 
-@pytest.mark.parametrize("r1", [0.0, 5.0])
+@pytest.mark.parametrize("r1", [0.0, 0.5, 5.0])
 def test_the_discriminators_step_is_one_of_binary_cross_entropy(game, r1):
     g, d, real, noise, condition = game
     twin = copy.deepcopy(d)

@@ -28,6 +28,11 @@ def test_what_is_kept_is_as_large_as_torch_makes_it(p, seed):
     assert torch.equal(ours != 0, ours == ours.clamp(min=1e-9)) and (p or torch.equal(ours, x))
 
 
+def test_with_probability_zero_even_the_smallest_draw_drops_nothing(monkeypatch):
+    monkeypatch.setattr(torch, "rand_like", torch.zeros_like)  # draws are from [0, 1)
+    assert torch.equal(dropout(torch.ones(5), 0.0), torch.ones(5))
+
+
 @pytest.mark.parametrize("p", [0.2, 0.5, 0.8])
 def test_mean_and_variance_over_the_draws_are_the_formula_s(p):
     torch.manual_seed(0)

@@ -27,6 +27,12 @@ def test_the_powers_keep_their_type():
     assert polynomial_features(torch.zeros(2), 1).dtype == torch.float32
 
 
+def test_the_powers_are_computed_where_the_input_is():
+    x = torch.zeros(2)
+    with torch.device("meta"):  # where a new tensor lies that nobody has put elsewhere
+        assert polynomial_features(x, 1).device == x.device
+
+
 @given(
     rows=st.integers(1, 12), columns=st.integers(1, 15), outputs=st.integers(0, 3),
     seed=st.integers(0, 99),

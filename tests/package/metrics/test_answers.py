@@ -52,6 +52,10 @@ def test_scores_are_means_over_questions_of_the_best_reference():
     assert found.f1 == pytest.approx((2 * 2 / (3 + 2) + 2 * 1 / (1 + 2)) / 2)
 
 
+def test_one_of_three_that_is_right_is_an_exact_match_of_a_third():
+    assert squad_scores(["x", "y z", "y"], [["x"], ["z"], ["x"]]).exact == pytest.approx(1 / 3)
+
+
 def test_f1_without_repeated_words_is_scikit_learns():
     draw, words = random.Random(1), "bcdefghijk"
     for _ in range(50):

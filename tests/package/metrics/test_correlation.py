@@ -5,7 +5,7 @@ import torch
 from scipy import stats
 from sklearn.metrics import matthews_corrcoef
 
-from labnotes.metrics import matthews, pearson, spearman
+from labnotes.metrics import correlation, matthews, pearson, spearman
 
 
 @pytest.mark.parametrize("classes", [2, 3, 6])
@@ -32,6 +32,11 @@ def test_pearson_and_spearman_are_scipys(ties):
             a, b = (2 * a).round(), b.round()
         assert pearson(a, b) == pytest.approx(stats.pearsonr(a, b)[0], abs=1e-6)
         assert spearman(a, b) == pytest.approx(stats.spearmanr(a, b)[0], abs=1e-9)
+
+
+def test_ranks_are_scipys_from_one_on_with_the_mean_for_ties():
+    values = torch.tensor([3.0, 1.0, 3.0, -2.0, 3.0, 1.0])
+    assert correlation._ranks(values).tolist() == stats.rankdata(values).tolist()
 
 
 def test_a_rising_curve_has_a_spearman_of_one():

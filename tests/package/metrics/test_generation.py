@@ -123,6 +123,14 @@ def test_parts_of_a_thousand_give_what_scikit_learn_gives():
         assert share == pytest.approx((gaps <= reach).any(1).mean(), abs=2e-3)
 
 
+def test_the_balls_reach_to_the_papers_third_neighbour_unless_told_otherwise():
+    """Kynkäänniemi et al. (2019), section 3.1: k is 3."""
+    real, fake = features(23, 2, 2), features(40, 2, 3)
+    share = by_loops(fake.numpy(), real.numpy(), 3)
+    assert precision_recall(real, fake).precision == pytest.approx(share)
+    assert share not in (by_loops(fake.numpy(), real.numpy(), k) for k in (2, 4))
+
+
 def test_a_set_has_full_precision_and_recall_for_itself_and_none_for_one_far_away():
     x = features(40, 4, 0)
     same, far = precision_recall(x, x), precision_recall(x, x + 1000)

@@ -66,6 +66,14 @@ def test_windows_are_cut_without_a_change_everywhere_in_the_picture():
     assert set(tops.tolist()) == {0, 1, 2} and set(lefts.tolist()) == set(range(6))
 
 
+def test_windows_are_drawn_where_the_pictures_are():
+    images, draws = pictures()[0], [torch.Generator("cpu").manual_seed(0) for _ in range(2)]
+    expected = random_window(4, 3)(images, draws[0])
+    with torch.device("meta"):  # where a new tensor lies that nobody has put elsewhere
+        found = random_window(4, 3)(images, draws[1])
+    assert torch.equal(found, expected)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(1, 3), st.integers(1, 14), st.integers(1, 14), st.integers(1, 5), st.integers(0, 99)

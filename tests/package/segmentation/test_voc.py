@@ -56,6 +56,10 @@ def test_pillow_shows_a_palette_file_in_these_colours(tmp_path):
             lambda: colors_to_labels(torch.tensor([1, 2, 3], dtype=torch.uint8).view(3, 1, 1)),
             r"1 pixels have colours .* such as \[1, 2, 3\]",
         ),
+        (  # behind the last colour in the order of their numbers
+            lambda: colors_to_labels(torch.full((3, 1, 1), 255, dtype=torch.uint8)),
+            r"1 pixels have colours .* such as \[255, 255, 255\]",
+        ),
     ],
 )
 def test_bad_input_is_refused_in_words(call, words):

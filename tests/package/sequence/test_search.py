@@ -272,6 +272,13 @@ def test_width_one_is_greedy_and_greedy_misses_the_best_of_the_notes_table():
     assert beam_search(step, [0], width=2, length=2)[0].tokens == [1, 2]
 
 
+def test_of_equally_likely_sequences_the_first_in_the_order_of_their_tokens_are_kept():
+    uniform = torch.full((1, 100), 0.01).log()
+    found = beam_search(lambda p: uniform.expand(len(p), -1), [7], width=4, length=3)
+    first = itertools.islice(itertools.product(range(100), repeat=3), 4)
+    assert [h.tokens for h in found] == [list(tokens) for tokens in first]
+
+
 def test_an_impossible_token_is_never_chosen_and_the_end_ends():
     table = torch.tensor([[-torch.inf, 0.0, -torch.inf], [-torch.inf, -torch.inf, 0.0]])
     found = beam_search(lambda p: table[p[:, -1]], [0], width=5, length=9, end=2)

@@ -38,6 +38,14 @@ def test_the_encoder_ends_where_each_row_ends_whatever_the_padding_holds(layers)
     torch.testing.assert_close(encoder(other, LENGTHS)[1], state)
 
 
+def test_rows_may_stand_in_any_order_of_their_lengths():
+    encoder, order = small().encoder, torch.tensor([1, 0, 2])
+    outputs, state = encoder(SOURCE, LENGTHS)
+    turned, ends = encoder(SOURCE[order], LENGTHS[order])
+    torch.testing.assert_close(turned, outputs[order])
+    torch.testing.assert_close(ends, state[:, order])
+
+
 def test_without_lengths_all_tokens_count():
     encoder = small().encoder
     full = torch.full((3,), 4)

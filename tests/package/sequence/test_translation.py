@@ -95,6 +95,12 @@ def test_a_pass_has_every_pair_once_with_sources_of_one_length_in_a_batch():
     assert any(len(a[0]) != len(b[0]) or not a[0].equal(b[0]) for a, b in zip(*passes))
 
 
+def test_in_batches_of_one_pair_every_source_is_whole():
+    sources, targets = pairs()
+    found = [source[0].tolist() for source, *_ in PairBatches(sources, targets, 1)]
+    assert sorted(found) == sorted(sources)
+
+
 def test_targets_as_different_as_is_allowed_leave_every_source_whole():
     sources = [[5, END], [5, 6, END]] * 40
     targets = [[4] * 97 + [END], [END]] * 40

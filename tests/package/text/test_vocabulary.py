@@ -26,6 +26,11 @@ def test_frequent_tokens_have_numbers_in_the_order_of_their_counts(documents, mi
         assert back == [t if counts[t] >= min_freq else "<unk>" for t in document]
 
 
+def test_of_the_reserved_tokens_the_one_that_comes_twice_is_named():
+    with pytest.raises(ValueError, match=r"twice: \['<pad>'\]"):
+        Vocabulary([["a"]], reserved=("<pad>", "<unk>", "<pad>"))
+
+
 def test_a_reserved_token_that_occurs_keeps_its_place():
     found = Vocabulary([["b", "a", "<unk>", "b"]], reserved=("<unk>", "a"))
     assert found.tokens == ["<unk>", "a", "b"]

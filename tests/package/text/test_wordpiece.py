@@ -64,6 +64,15 @@ def test_five_thousand_sentences_of_mistreated_words_are_cut_as_the_library_cuts
         assert ours.tokenize(text) == THEIRS[True].encode(text).tokens, text
 
 
+def test_the_blocks_of_chinese_characters_begin_and_end_where_the_librarys_do():
+    borders = {c for low, high in wordpiece.CHINESE for c in (low - 1, low, high, high + 1)}
+    spaced = normalizers.BertNormalizer(clean_text=False, lowercase=False)
+    for char in map(chr, borders - {0x2B820}):  # the library has 0x2B920 in its place, BERT has not
+        assert wordpiece._is_chinese(char) == (spaced.normalize_str(char) != char), hex(ord(char))
+    assert unicodedata.name("\U0002b820") == "CJK UNIFIED IDEOGRAPH-2B820"
+    assert wordpiece.basic_tokens("a\U0002b820a") == ["a", "\U0002b820", "a"]
+
+
 def test_it_is_short_enough_to_be_read_at_once():
     """At most 60 lines, docstrings left out."""
     tree = ast.parse(inspect.getsource(wordpiece))

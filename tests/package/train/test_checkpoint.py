@@ -438,6 +438,17 @@ def test_a_checkpoint_that_another_process_uses_is_refused_until_that_one_is_kil
     assert sorted(os.listdir(runs)) == ["other.pt", "run.pt"]
 
 
+def test_a_lock_that_is_given_back_twice_leaves_its_next_holders_file_alone(tmp_path):
+    path = tmp_path / "run.pt.lock"
+    first = lock_module.Lock(path)
+    first.release()
+    second = lock_module.Lock(path)
+    first.release()
+    assert path.exists()
+    second.release()
+    assert not path.exists()
+
+
 def test_where_no_lock_is_known_the_run_goes_on_without(runs, monkeypatch):
     import fcntl
 

@@ -103,6 +103,7 @@ def test_many_steps_are_drawn_as_a_few_hundred_means_that_keep_the_mean(epochs, 
     assert len(places) == len(means) <= 300
     assert places[-1] == epochs and places == sorted(places)
     width = math.ceil(len(record.steps) / 300)
+    assert places[0] == width / per_epoch  # where the last of the first steps lies
     last = len(record.steps) - width * (len(means) - 1)
     whole = (sum(means[:-1]) * width + means[-1] * last) / len(record.steps)
     assert whole == pytest.approx(sum(record.steps) / len(record.steps))

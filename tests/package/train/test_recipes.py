@@ -16,7 +16,7 @@ from PIL import Image
 from labnotes import cli, convnets
 from labnotes.data import digits
 from labnotes.files import replacing
-from labnotes.train import evaluate, recipes
+from labnotes.train import History, evaluate, recipes
 from labnotes.train.recipes import RECIPES, load
 
 
@@ -119,6 +119,18 @@ def test_a_data_set_is_known_by_each_spelling_of_its_name(name, monkeypatch):
     assert recipes.data_name(name) == "fashion-mnist"
     assert recipes.read_data("Digits").train.images.shape[1:] == (1, 28, 28)
     assert recipes.data_name("my_own/Folder") == "my_own/Folder"
+
+
+def test_the_two_curves_of_a_run_stand_above_the_same_epochs():
+    row = {"train_loss": 0.5, "train_accuracy": 0.8, "valid_loss": 0.6, "valid_accuracy": 0.75}
+    epochs = [row | {"epoch": n} for n in (1, 2, 3)]
+    loss, accuracy = recipes._draw(History(steps=[1.0] * 6, epochs=epochs)).axes
+    assert loss.get_xlim() == accuracy.get_xlim()
+    assert loss.figure.get_size_inches().tolist() == [6.4, 6.4]  # a square for two
+    drawn = {line.get_label(): line.get_xydata().tolist() for line in accuracy.lines}
+    assert drawn == {
+        "train": [[1, 80], [2, 80], [3, 80]], "valid": [[1, 75], [2, 75], [3, 75]],
+    }  # fmt: skip
 
 
 def test_the_model_file_is_one_that_any_torch_reads_with_weights_only(pictures, tmp_path):

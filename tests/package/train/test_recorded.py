@@ -75,6 +75,16 @@ def test_weights_over_two_megabytes_are_refused_by_name_and_size(record_run):
     assert not list(record_run.rglob("*.safetensors*"))
 
 
+def test_a_file_may_be_as_large_as_the_limit_and_no_byte_larger(record_run, monkeypatch):
+    record_weights(NAME, network())
+    size = (record_run / f"{NAME}.safetensors").stat().st_size
+    monkeypatch.setitem(record_weights.__globals__, "MOST_BYTES", size)
+    record_weights(f"{NAME}-again", network())
+    monkeypatch.setitem(record_weights.__globals__, "MOST_BYTES", size - 1)
+    with pytest.raises(RecordError, match=f"have {size:,} bytes"):
+        record_weights(f"{NAME}-more", network())
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e5])
 def test_what_half_precision_cannot_hold_is_refused_by_name(record_run, bad):
     net = network()

@@ -41,6 +41,14 @@ def test_they_train_as_one_process_does(call):
         assert max(abs(a - b) for a, b in zip(each["losses"], alone, strict=True)) < 1e-5
 
 
+def test_the_net_with_little_to_exchange_has_12_thousand_weights_and_maps_of_the_images_size():
+    net, maps = workers.convolutional(), torch.rand(1, 1, 28, 28)
+    assert sum(p.numel() for p in net.parameters()) // 1000 == 12
+    for layer in net[:6]:  # three convolutions with their ReLUs
+        maps = layer(maps)
+        assert maps.shape == (1, 16, 28, 28)
+
+
 def test_every_time_is_measured(call):
     for name in ("convolutional", "linear"):
         assert all(call[0][0]["ms"][name][what] > 0 for what in ("alone", "together", "exchanging"))

@@ -1,5 +1,7 @@
 """Encoder and decoder blocks against torch's layers, with every combination of masks."""
 
+import inspect
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -53,6 +55,27 @@ def test_an_encoder_block_is_torchs(options, mask, padding, norm_first, need_wei
     expected = theirs(draw(5).requires_grad_(), src_mask=mask, src_key_padding_mask=padding)
     same(found, expected, ours, theirs)
     assert (ours.self_attn.weights is not None) == need_weights
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (EncoderBlock, nn.TransformerEncoderLayer),
+        (DecoderBlock, nn.TransformerDecoderLayer),
+    ],
+)
+def test_the_defaults_are_those_of_torchs_layer(ours, theirs):
+    known = inspect.signature(theirs).parameters
+    given = inspect.signature(ours).parameters.values()
+    defaults = {p.name: p.default for p in given if p.default is not p.empty}
+    assert len(defaults) >= 5
+    assert defaults == {name: known[name].default for name in defaults}
+
+
+def test_weights_are_kept_only_if_asked_for():
+    encoder, decoder = EncoderBlock(**SIZES).double(), DecoderBlock(**SIZES).double()
+    decoder(encoder(draw(5)), draw(7))
+    assert encoder.self_attn.weights is None and decoder.self_attn.weights is None
 
 
 @pytest.mark.parametrize("norm_first", [False, True])

@@ -103,7 +103,15 @@ def test_generating_with_a_cache_writes_what_recomputing_all_writes(norm_first):
     assert len({tuple(row.tolist()) for row in found}) > 1  # sources make a difference
 
 
+def test_the_first_token_is_put_where_the_source_is(monkeypatch):
+    full, elsewhere = torch.full, {"device": "meta"}
+    monkeypatch.setattr(torch, "full", lambda *args, **given: full(*args, **elsewhere | given))
+    model, source = Transformer(9, **SMALL, padding=0), tokens(2, 4, 9)
+    assert model.generate(source, start=1, end=2, max_length=3).device == source.device
+
+
 def test_generation_stops_when_all_have_ended_and_fills_up_with_the_end():
+    torch.manual_seed(0)  # with 9 of the first 40 seeds no row begins with the end
     model = Transformer(9, **SMALL, padding=0)
     with torch.no_grad():
         model.decoder.embedding.table.weight[2] *= 40  # the end is far ahead, or far behind
