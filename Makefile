@@ -58,7 +58,9 @@ bench: .venv/.ready
 	$(PY) benchmarks/seq2seq_against_d2l.py --save
 	$(PY) benchmarks/beam_search.py --save
 	$(PY) benchmarks/attention_against_d2l.py --save
-	$(PY) benchmarks/loop_overhead.py
+	$(PY) benchmarks/bert_against_d2l.py --save
+	$(PY) benchmarks/gan_against_d2l.py --save
+	$(PY) benchmarks/loop_overhead.py --save
 
 # Small faults in the taught code: which of them would no test notice? Half an hour; not part of CI.
 # make mutants MUTANTS_ARGS="convnets/vgg --sample 0" tries every fault of one module.

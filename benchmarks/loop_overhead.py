@@ -3,7 +3,7 @@
 Both train the same network on the same batch, step by step in turns; the medians are compared. CPU
 time is measured (on CUDA wall time, waiting for each step), so that other programs disturb it little.
 
-    python benchmarks/loop_overhead.py
+    python benchmarks/loop_overhead.py --save
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 
 import torch
 import torch.nn.functional as F
+from against_d2l import machine, write
 from torch import nn
 
 from labnotes import runtime
@@ -85,9 +86,11 @@ def measure(build, batch_size: int, steps: int, **options) -> tuple[float, float
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=float, default=1.0, help="times the usual number of steps")
-    factor = parser.parse_args().steps
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results")
+    chosen = parser.parse_args()
     torch.set_num_threads(1)  # a second thread that waits counts as CPU time
-    print(" ".join(f"{name} {value};" for name, value in runtime.describe().items()))
+    about, rows = machine(), []
+    print(" ".join(f"{name} {value};" for name, value in about.items()))
     for name, build, batch_size, steps in (
         ("LeNet, batch 256", lenet, 256, 200),
         ("LeNet, batch 64", lenet, 64, 600),
@@ -99,11 +102,17 @@ def main() -> None:
             ("fit", {"metrics": {}}),
             ("fit with accuracy and schedule", {"schedule": cosine()}),
         ):
-            bare, extra = measure(build, batch_size, max(20, round(steps * factor)), **options)
+            count = max(20, round(steps * chosen.steps))
+            bare, extra = measure(build, batch_size, count, **options)
+            rows.append(
+                {"task": f"{name}, {what}", "steps": count, "bare seconds": bare, "extra": extra}
+            )
             print(
                 f"  {what}: {extra * 1e6:+.0f} us on a bare step of {bare * 1e3:.3f} ms, "
                 f"{100 * extra / bare:+.1f} %"
             )
+    if chosen.save:
+        write("loop_overhead", {"machine": about, "tasks": rows})
 
 
 if __name__ == "__main__":

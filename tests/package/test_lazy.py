@@ -136,5 +136,6 @@ def test_one_network_brings_no_other():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert set(loaded) == {
-        "labnotes.convnets", "labnotes.convnets.nin", "labnotes.checks", "labnotes.lazy",
+        "labnotes.convnets", "labnotes.convnets.nin", "labnotes.checks", "labnotes.heap",
+        "labnotes.lazy",
     }  # fmt: skip

@@ -19,6 +19,8 @@ TAG, SKIP = "record", "skip-record"
 LOOKS = ("labnotes.exercises", "labnotes.explore", "labnotes.plot", "labnotes.show")
 #: Nor how it was saved on the way: a run that goes on is tested to be the run that was not killed.
 SAVES = tuple(f"labnotes.train.{n}" for n in ("checkpoint", "fingerprint", "lock", "progress"))
+#: Nor where its memory came from.
+KEEPS = ("labnotes.heap",)
 
 
 def name_of(chapter: Chapter) -> str:
@@ -60,7 +62,7 @@ def key(chapter: Chapter, code_root: Path) -> str:
         digest.update(b"\0cell\0" + bytes([has_tag(cell, TAG)]))
         digest.update(without_comments(without_page_sizes(cell.source)).encode())
     for name, text in reached.texts().items():
-        if not name.startswith(LOOKS + SAVES):
+        if not name.startswith(LOOKS + SAVES + KEEPS):
             digest.update(f"\0{name}\0{without_comments(text, refusals=False)}".encode())
     return digest.hexdigest()
 
