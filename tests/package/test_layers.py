@@ -15,7 +15,7 @@ import labnotes
 CODE = Path(labnotes.__file__).parents[1]
 #: The floor of a room; whatever is not named is a part of the book. Nothing imports upwards.
 FLOORS = {
-    **dict.fromkeys(("checks", "files", "lazy", "modules", "runtime"), 0),
+    **dict.fromkeys(("checks", "files", "heap", "lazy", "modules", "runtime"), 0),
     **dict.fromkeys(("plot", "show", "timing"), 1),
     **dict.fromkeys(("train",), 3),
     **dict.fromkeys(("cli", "exercises", "explore"), 4),
