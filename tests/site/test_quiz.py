@@ -45,8 +45,8 @@ def test_every_reason_is_reached_by_keyboard_with_the_network_cut(path, touch):
         press(page, "Shift+Tab")  # back, and in again as a reader comes
         expect(first).not_to_be_focused()
         press(page, "Tab")
-        if page.evaluate("Boolean(document.activeElement.closest('.ln-popup'))"):
-            press(page, "Tab")  # a term stood before it, whose pop-up has a link
+        if page.evaluate("Boolean(document.activeElement.closest('.ln-popup, .headerlink'))"):
+            press(page, "Tab")  # the link of a term's pop-up, or of a heading where the mouse rests
         expect(first).to_be_focused()
         assert focus_is_visible(first)
         page.keyboard.press("Space")

@@ -88,6 +88,19 @@ def test_a_mouse_does_not_take_the_pop_up_from_a_reader_within_it(visit, terms):
     expect(page.locator(".ln-popup")).to_contain_text(term.get_attribute("data-text"))
 
 
+def test_a_headings_link_keeps_the_focus_when_the_mouse_leaves(visit, terms):
+    """It shows under the mouse alone; a key that got there would lose its place with it."""
+    page = visit().go(terms).page
+    heading = page.locator("article h2:has(a.headerlink)").first
+    heading.hover()
+    link = heading.locator("a.headerlink")
+    link.focus()
+    page.mouse.move(1, 1)
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    expect(link).to_be_focused()
+    expect(link).to_be_visible()
+
+
 def test_every_pop_up_fits_a_phone_and_closes_at_a_tap_elsewhere(phone, terms):
     page = phone(terms)
     address, box = page.url, page.locator(".ln-popup")
