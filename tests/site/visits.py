@@ -184,6 +184,8 @@ LOADED = """async () => {
     await Promise.all([...document.images].filter((i) => !i.complete && i.loading != "lazy")
         .map((i) => new Promise((done) => { i.onload = i.onerror = done; })));
 }"""
+#: What a key or the mouse has changed is laid out and drawn.
+DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 #: Formulas, tables and figures have found their size, one section after the other.
 FITTED = """async () => {
     const frame = () => new Promise(requestAnimationFrame);
