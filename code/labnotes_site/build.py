@@ -33,7 +33,7 @@ from .record import stored
 #: Longest time one cell may take, in seconds.
 CELL_TIMEOUT = 600
 #: Large downloads without which every chapter is as good: only for those who ask for them by name.
-ON_REQUEST = ("voc2007", "voc2012", "vgg19")
+ON_REQUEST = ("voc2007", "voc2012", "vgg19", "inception")
 #: Its modules do nothing under ``-m``, and its own program would not start as fast as ours.
 JUPYTER_BOOK = "import labnotes_site, jupyter_book.cli.main as book; book.main()"
 

@@ -125,6 +125,14 @@ class GanLineExplorer(Explorer):
             for _ in range(BATCH)
         )
 
+    def samples(self, generator: nn.Module) -> dict[str, list[float]]:
+        """A batch of real and of generated numbers, to look at, with a chance of their own."""
+        chance = Chance(self.steps)
+        real = self._real(chance)[:, 0]
+        with torch.no_grad():
+            made = generator(_noise(chance))[:, 0]
+        return {"real": real.tolist(), "made": made.tolist()}
+
     def truth(self) -> Tensor:
         """The density of the data at :func:`places`."""
         world = WORLDS[self.data]
@@ -158,18 +166,24 @@ class GanLineExplorer(Explorer):
             f'stroke="{colour}" stroke-width="{wide}" stroke-dasharray="{dashes}"/>'
             for values, colour, wide, dashes, _ in curves
         )
+        samples = "".join(
+            f'<path d="{"".join(f"M{_across(x):.1f} {top}v8" for x in drawn)}" stroke="{colour}"/>'
+            for drawn, top, colour in zip(
+                self.samples(generator).values(), (255, 267), (INK, GREEN), strict=True
+            )
+        )
         keys = "".join(
-            f'<path d="M{20 + 155 * i} 282h24" stroke="{colour}" stroke-width="{wide}" '
-            f'stroke-dasharray="{dashes}"/><text x="{50 + 155 * i}" y="286">{word}</text>'
+            f'<path d="M{20 + 155 * i} 296h24" stroke="{colour}" stroke-width="{wide}" '
+            f'stroke-dasharray="{dashes}"/><text x="{50 + 155 * i}" y="300">{word}</text>'
             for i, (_, colour, wide, dashes, word) in enumerate(curves)
         )
         return (
-            '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 300" width="640" '
-            'height="300" role="img" font-family="sans-serif" font-size="13" fill="#24292f">'
+            '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 314" width="640" '
+            'height="314" role="img" font-family="sans-serif" font-size="13" fill="#24292f">'
             f"<title>{escape(self.describe())}</title>"
             # A light card of its own: a picture does not know the page's theme.
-            f'<rect x="0.5" y="0.5" width="639" height="299" rx="6" fill="#ffffff" stroke="{GREY}"/>'
-            f'<g fill="none"><path d="M20 250H620" stroke="{INK}"/>{paths}</g>{keys}</svg>'
+            f'<rect x="0.5" y="0.5" width="639" height="313" rx="6" fill="#ffffff" stroke="{GREY}"/>'
+            f'<g fill="none"><path d="M20 250H620" stroke="{INK}"/>{paths}{samples}</g>{keys}</svg>'
         )
 
 
@@ -205,5 +219,9 @@ def _noise(chance: Chance) -> Tensor:
     return _column(chance.normal() for _ in range(BATCH))
 
 
+def _across(x: float) -> float:
+    return 20 + 600 * (min(max(x, LOW), HIGH) - LOW) / (HIGH - LOW)
+
+
 def _spot(x: float, height: float) -> str:
-    return f"{20 + 600 * (x - LOW) / (HIGH - LOW):.1f} {250 - 220 * min(height, 1.05):.1f}"
+    return f"{_across(x):.1f} {250 - 220 * min(height, 1.05):.1f}"

@@ -122,6 +122,12 @@ export function step(game, { data, k, rateG, rateD, loss }) {
   game.steps++;
 }
 
+/** A batch of real and of generated numbers, to look at. Their chance is their own: the game goes on as without them. */
+export function samples(game, data) {
+  const chance = { state: game.steps };
+  return { real: real(data, chance), made: noise(chance).map((z) => output(game.G, z)) };
+}
+
 // --- densities on the grid LOW, LOW + WIDTH, ...
 
 const bell = (x, centre, std) => Math.exp(-(((x - centre) / std) ** 2) / 2) / (std * Math.sqrt(2 * Math.PI));
@@ -152,7 +158,8 @@ export function summary(game, data) {
   return `Step ${game.steps}. Loss of D ${d} (1.39 if it always says one half), of G ${g}. ${share}`;
 }
 
-const WIDE = 360, HIGH = 236, FLOOR = 168, ROOF = 12, NOISE = 216; // the picture in its own pixels
+const WIDE = 360, HIGH = 254, FLOOR = 164, ROOF = 12, NOISE = 234; // the picture in its own pixels
+const LANES = { real: FLOOR + 4, made: FLOOR + 14 }, TALL = 7; // samples, each a stroke
 const across = (x) => 10 + (WIDE - 36) * (Math.min(Math.max(x, LOW), TOP) - LOW) / (TOP - LOW);
 const MARKS = Array.from({ length: 17 }, (_, i) => -2 + i / 4); // noise values whose way is drawn
 
@@ -167,15 +174,16 @@ function render({ model, el }) {
   const forth = (steps) => { for (let i = 0; i < steps; i++) step(game, rules()); };
   forth(get("steps"));
 
-  // --- the picture: densities and D above the line, the generator's arrows below it
+  // --- the picture: densities and D above the line; samples below it, and the generator's arrows
 
   const curve = (name) => h("path", { class: `glx-curve glx-${name}` });
   const [best, says, data_, made, arrows] = ["best", "d", "real", "made", "arrows"].map(curve);
+  const strokes = Object.fromEntries(Object.keys(LANES).map((name) => [name, h("path", { class: `glx-samples glx-${name}` })]));
   const title = h("title");
   const words = [["x", WIDE - 14, FLOOR + 4], ["z", WIDE - 14, NOISE + 4], ["1", WIDE - 18, ROOF + 4], ["½", WIDE - 18, (ROOF + FLOOR) / 2 + 4]];
   const frame = `M${across(LOW)} ${FLOOR}H${across(TOP)}M${across(LOW)} ${NOISE}H${across(TOP)}M${across(LOW)} ${(ROOF + FLOOR) / 2}h4m${WIDE - 44} 0h4`;
   const picture = h("svg", { class: "glx-picture", role: "img", viewBox: `0 0 ${WIDE} ${HIGH}` }, title,
-    h("path", { class: "glx-frame", d: frame }), best, data_, says, made, arrows,
+    h("path", { class: "glx-frame", d: frame }), best, data_, says, made, arrows, ...Object.values(strokes),
     ...words.map(([text, x, y]) => h("text", { x, y }, text)));
   const key = (name, word) => h("span", { class: "glx-one" },
     h("svg", { class: "glx-key", viewBox: "0 0 26 10", width: 26, height: 10, "aria-hidden": "true" },
@@ -229,7 +237,10 @@ function render({ model, el }) {
     made.setAttribute("d", line(q));
     says.setAttribute("d", line(places.map((x) => sigmoid(output(game.D, x)))));
     best.setAttribute("d", line(p.map((v, i) => (v + q[i] > 0 ? v / (v + q[i]) : 0.5))));
-    arrows.setAttribute("d", MARKS.map((z) => `M${across(z).toFixed(1)} ${NOISE}L${across(output(game.G, z)).toFixed(1)} ${FLOOR}`).join(""));
+    arrows.setAttribute("d", MARKS.map((z) => `M${across(z).toFixed(1)} ${NOISE}L${across(output(game.G, z)).toFixed(1)} ${LANES.made + TALL + 2}`).join(""));
+    const drawn = samples(game, data());
+    for (const [name, top] of Object.entries(LANES))
+      strokes[name].setAttribute("d", drawn[name].map((x) => `M${across(x).toFixed(1)} ${top}v${TALL}`).join(""));
     text.textContent = summary(game, data());
     title.textContent = `Real and generated density and the discriminator on the line from ${LOW} to ${TOP}. ${text.textContent}`.replaceAll("-", "−");
     for (const { name, select } of chosen) select.value = String(get(name));

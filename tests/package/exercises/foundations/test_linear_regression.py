@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 from sklearn.preprocessing import StandardScaler
-from tests.package.exercises.planted import answers
+from ..planted import answers
 
 
 def scaled(train, other, rows=None, unbiased=False, floor=0.0, dim=0):

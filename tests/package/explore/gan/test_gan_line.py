@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import traitlets
-from scipy.stats import kstest
+from scipy.stats import ks_2samp, kstest
 from torch import nn
 
 from labnotes.explore import gan_line as module
@@ -34,10 +34,11 @@ CASES = [
 TRAIN = """console.log(JSON.stringify(data.map((d) => {
     const game = m.begin(d.weights.G, d.weights.D, d.seed), losses = [];
     for (let i = 0; i < 20; i++) {
+        m.samples(game, d.worlds[d.data]);
         m.step(game, { data: d.worlds[d.data], k: d.k, rateG: d.rate_g, rateD: d.rate_d, loss: d.loss });
         losses.push(game.losses);
     }
-    return { G: game.G, D: game.D, losses, density: m.density(game.G),
+    return { G: game.G, D: game.D, losses, samples: m.samples(game, d.worlds[d.data]), density: m.density(game.G),
              overlap: m.overlap(d.worlds[d.data], m.density(game.G)) };
 })));"""
 
@@ -120,6 +121,25 @@ def test_the_density_of_the_data_is_scipys(trained):
         assert js == pytest.approx(expected, abs=1e-9)
 
 
+def test_the_samples_come_from_the_two_densities(trained):
+    torch.manual_seed(0)
+    for found, explorer in trained:
+        generator, samples = explorer.play()[0], found["samples"]
+        for name, drawn in explorer.samples(generator).items():
+            assert len(drawn) == 64
+            assert samples[name] == pytest.approx(drawn, abs=1e-5)
+        many = {"real": [], "made": []}
+        explorer = GanLineExplorer(data=explorer.data)
+        for explorer.steps in range(30):
+            for name, drawn in explorer.samples(generator).items():
+                many[name] += drawn
+        reached = 0.1 * (explorer.truth().cumsum(0) - explorer.truth() / 2).numpy()
+        real = kstest(many["real"], lambda x: np.interp(x, places().numpy(), reached))
+        with torch.no_grad():
+            pushed = generator(torch.randn(20_000, 1, dtype=torch.float64))[:, 0]
+        assert min(real.pvalue, ks_2samp(many["made"], pushed.numpy()).pvalue) > 0.001
+
+
 def test_the_words_tell_step_losses_and_overlap(trained):
     found, explorer = trained[2]
     generator, discriminator, losses = explorer.play()
@@ -149,6 +169,10 @@ def test_the_picture_draws_the_curves_of_the_trained_networks():
         says = discriminator(places()[:, None]).sigmoid()[:, 0].numpy()
     drawn = np.array(re.findall(r"[\d.-]+", curves[2]), float).reshape(-1, 2)[:, 1]
     assert (250 - drawn) / 220 == pytest.approx(says, abs=0.001)
+    strokes = [p.get("d") for p in svg.iter(f"{SVG}path") if "v8" in p.get("d")]
+    for stroke, xs in zip(strokes, explorer.samples(explorer.play()[0]).values(), strict=True):
+        left = np.array(re.findall(r"M([\d.-]+)", stroke), float)
+        assert left == pytest.approx(20 + 75 * (np.clip(xs, -4, 4) + 4), abs=0.06)
     data, _ = explorer._repr_mimebundle_()
     assert data["text/plain"] == explorer.describe()
     assert data["image/svg+xml"] == explorer.still_svg()
