@@ -2,6 +2,7 @@
 
 Both train the same network on the same batch, step by step in turns; the medians are compared. CPU
 time is measured (on CUDA wall time, waiting for each step), so that other programs disturb it little.
+For each network a bare loop is also run in a process of its own, which does not import labnotes.
 
     python benchmarks/loop_overhead.py --save
 """
@@ -10,34 +11,16 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
+import subprocess
+import sys
+from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from against_d2l import machine, write
-from torch import nn
+from bare_loop import bare_step, clock, data, lenet, perceptron, sgd
 
 from labnotes import runtime
 from labnotes.train import cosine, fit
-
-
-def lenet() -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2),
-        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(),
-        nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
-    )  # fmt: skip
-
-
-def perceptron() -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
-
-
-def clock(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-        return time.perf_counter()
-    return time.process_time()
 
 
 class TurnByTurn:
@@ -59,9 +42,7 @@ class TurnByTurn:
     def __iter__(self):
         for _ in range(self.steps):
             start = clock(self.device)
-            self.optimizer.zero_grad()
-            F.cross_entropy(self.model(self.inputs), self.targets).backward()
-            self.optimizer.step()
+            bare_step(self.model, self.optimizer, self.inputs, self.targets)
             middle = clock(self.device)
             yield self.inputs, self.targets
             self.fit.append(clock(self.device) - middle)
@@ -71,16 +52,21 @@ class TurnByTurn:
 def measure(build, batch_size: int, steps: int, **options) -> tuple[float, float]:
     """Median seconds of a bare step, and median of what a step of `fit` takes more."""
     device = runtime.device()
-    torch.manual_seed(0)
-    images = torch.randn(batch_size, 1, 28, 28, device=device)
-    targets = torch.randint(0, 10, (batch_size,), device=device)
+    images, targets = data(batch_size, device)
     theirs, ours = (build().to(device) for _ in range(2))
-    one, other = (torch.optim.SGD(m.parameters(), lr=0.01, momentum=0.9) for m in (theirs, ours))
+    one, other = sgd(theirs), sgd(ours)
     turns = TurnByTurn(theirs, one, images, targets, steps, device)
     fit(ours, turns, epochs=1, optimizer=other, precision="fp32", progress=False, **options)
     warm = steps // 10
     bare, fitted = turns.bare[warm:], turns.fit[warm:]
     return statistics.median(bare), statistics.median(f - b for f, b in zip(fitted, bare))
+
+
+def without_labnotes(build, batch_size: int, steps: int) -> float:
+    """Median seconds of a bare step in a process that does not import labnotes."""
+    script = Path(__file__).with_name("bare_loop.py")
+    command = [sys.executable, script, build.__name__, str(batch_size), str(steps)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def main() -> None:
@@ -97,7 +83,9 @@ def main() -> None:
         ("perceptron, batch 256", perceptron, 256, 2000),
         ("perceptron, batch 8 (a step is all overhead)", perceptron, 8, 5000),
     ):
-        print(name)
+        alone = without_labnotes(build, batch_size, max(20, round(steps * chosen.steps)))
+        rows.append({"task": f"{name}, a bare loop without labnotes", "bare seconds": alone})
+        print(f"{name}\n  a bare step without labnotes: {alone * 1e3:.3f} ms")
         for what, options in (
             ("fit", {"metrics": {}}),
             ("fit with accuracy and schedule", {"schedule": cosine()}),
@@ -109,7 +97,8 @@ def main() -> None:
             )
             print(
                 f"  {what}: {extra * 1e6:+.0f} us on a bare step of {bare * 1e3:.3f} ms, "
-                f"{100 * extra / bare:+.1f} %"
+                f"{100 * extra / bare:+.1f} %; {100 * (bare + extra) / alone - 100:+.1f} % on one "
+                "without labnotes"
             )
     if chosen.save:
         write("loop_overhead", {"machine": about, "tasks": rows})

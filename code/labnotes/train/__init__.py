@@ -7,33 +7,26 @@ steps in the history tells where it is::
 
     import torch
     from torch import nn
-    from torch.nn.functional import binary_cross_entropy_with_logits as bce
     from labnotes.data import Batches, digits
+    from labnotes.gan import discriminator_step, generator_step
     from labnotes.train import Checkpoint, History, Progress, rest_of_epoch
 
     torch.manual_seed(0)
     data = Batches(digits().train.images, digits().train.labels, 64, device="cpu")
     G = nn.Sequential(nn.Linear(16, 128), nn.ReLU(), nn.Linear(128, 64), nn.Sigmoid())
     D = nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.LeakyReLU(0.2), nn.Linear(128, 1))
-    g_adam, d_adam = (torch.optim.Adam(net.parameters(), lr=2e-3) for net in (G, D))
+    one, two = (torch.optim.Adam(net.parameters(), lr=2e-3) for net in (G, D))
     history, epochs = History(), 3
-    parts = {"G": G, "D": D, "g_adam": g_adam, "d_adam": d_adam, "history": history}
+    parts = {"G": G, "D": D, "one": one, "two": two, "history": history}
     saved = Checkpoint("gan", {"lr": 2e-3, "seed": 0}, parts)
     saved.resume()
     with saved, Progress(True, epochs, len(data), len(history.steps)) as bar:
         for epoch in range(len(history.epochs), epochs):
             done = len(history.steps) - epoch * len(data)
             for real, _ in rest_of_epoch(data, 0, epoch, done, saved):
-                fake, ones = G(torch.randn(len(real), 16)), torch.ones(len(real), 1)
-                d_adam.zero_grad()
-                (bce(D(real), ones) + bce(D(fake.detach()), 1 - ones)).backward()
-                d_adam.step()
-                g_adam.zero_grad()
-                loss = bce(D(fake), ones)
-                loss.backward()
-                g_adam.step()
-                history.steps.append(loss.item())
-                bar.step(epoch, loss)
+                discriminator_step(G, D, two, real, torch.randn(len(real), 16))
+                history.steps.append(generator_step(G, D, one, torch.randn(len(real), 16)))
+                bar.step(epoch, history.steps[-1])
                 if saved.due():
                     saved.save()
             history.epochs.append({"epoch": epoch + 1, "train_loss": history.steps[-1]})
