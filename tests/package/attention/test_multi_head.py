@@ -218,6 +218,7 @@ def test_dropout_is_on_the_weights_in_training_and_off_in_evaluation():
         ),
         (lambda a, x: masks.causal(0), ValueError, "length is 0"),
         (lambda a, x: masks.padding(torch.tensor([4]), 3), ValueError, "from 0 to 3"),
+        (lambda a, x: masks.padding(torch.tensor([0]), 0), ValueError, "length is 0"),
         (lambda a, x: masks.padding(torch.tensor([1.0]), 3), ValueError, "give integers"),
     ],
 )

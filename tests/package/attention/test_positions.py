@@ -66,6 +66,7 @@ def test_a_place_further_on_is_a_rotation_to_rounding():
 
 def test_a_relative_bias_is_shared_by_pairs_of_one_distance():
     layer = positions.RelativeBias(num_heads=2, max_distance=2)
+    assert not layer(4, 6).any()  # no place is preferred before training
     torch.nn.init.normal_(layer.bias)
     found = layer(4, 6)  # queries stand at 2, 3, 4, 5
     for head in range(2):

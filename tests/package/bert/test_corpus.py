@@ -66,6 +66,10 @@ def test_articles_are_wikitexts_or_stretches_of_a_stand_in(monkeypatch, tmp_path
     monkeypatch.setenv("LABNOTES_CACHE", str(tmp_path))
     found = wiki_articles(fallback=True)
     assert found.provenance.stand_in and min(map(len, (found.train, found.valid, found.test))) >= 2
+    read = corpus.time_machine(fallback=True)
+    parts = ["".join(part) for part in (found.train, found.valid, found.test)]
+    assert parts[0] + parts[1] == read.train and parts[2] == read.test
+    assert len(parts[1]) == -(-len(read.train) // 10)
     with pytest.raises(corpus.DatasetUnavailable):
         wiki_articles()
 

@@ -29,6 +29,14 @@ def trained(rank=3, names=("in_proj_weight", "linear1.weight"), steps=5):
     return before, model, added, start
 
 
+def test_the_first_factor_keeps_the_size_of_what_it_is_given():
+    torch.manual_seed(0)
+    low = LowRank(200, 400, rank=200)
+    x = torch.randn(50, 400)
+    assert (x @ low.A.T).std().item() == pytest.approx(x.std().item(), rel=0.05)
+    assert not low.B.any()
+
+
 def test_before_training_nothing_has_changed():
     before, _, _, start = trained()
     torch.testing.assert_close(start, before(IDS), rtol=0, atol=0)

@@ -100,6 +100,11 @@ def test_base_and_large_have_the_published_numbers_of_parameters(sizes, expected
     assert sum(p.numel() for p in model.parameters()) == expected
 
 
+def test_all_sizes_are_hugging_faces_where_none_is_given(hugging_face):
+    ours, published = BertConfig(), hugging_face.BertConfig()
+    assert vars(ours) == {name: getattr(published, name) for name in vars(ours)}
+
+
 def test_weights_start_from_a_normal_distribution_of_deviation_one_fiftieth():
     model = Bert(BertConfig(**SMALL | {"vocab_size": 4000}))
     assert model.words.weight.std().item() == pytest.approx(0.02, rel=0.02)

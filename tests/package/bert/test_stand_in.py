@@ -6,6 +6,7 @@ import pytest
 
 from labnotes.bert import encode, stand_in
 from labnotes.bert.stand_in import ADJECTIVES
+from labnotes.text.wordpiece import basic_tokens
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,21 @@ def test_its_pieces_cut_every_text_of_it_and_its_encoder_reads_them(made):
         row = encode(made.pieces, text)
         assert made.pieces.unknown not in made.pieces.vocabulary.to_tokens(row.ids)
     assert max(made.pieces.vocabulary.to_ids(["[MASK]", "z"])) < made.encoder.config.vocab_size
+
+
+def test_its_words_are_those_of_the_texts_and_names_that_come_often(made):
+    tokens = set(made.pieces.vocabulary.tokens)
+    texts = [text for text, _ in made.sentences.train]
+    texts += [text for first, second, _ in made.pairs.train for text in (first, second)]
+    texts += [text for q in made.questions.train for text in (q.context, q.question)]
+    told = {word for text in texts for word in basic_tokens(text)}
+    assert told <= tokens
+    named = Counter(w for words, _ in made.names.train for w in basic_tokens(" ".join(words)))
+    for word, count in named.items():
+        if word not in told and len(word) > 1:
+            assert (word in tokens) == (count > 20), (word, count)
+    letters = {"a", "z", "##a", "##z"}
+    assert letters <= tokens and not {"{", "##{", "`", "##`"} & tokens
 
 
 def test_it_is_the_same_each_time(made):

@@ -178,6 +178,8 @@ def test_every_number_of_lenet5_starts_uniform_within_2_4_over_its_inputs():
             between = stats.uniform(-reach, 2 * reach).cdf
             found = drawn.detach()[:10_000].numpy()
             assert stats.kstest(found, between).pvalue > 1e-4, (name, kind)
+            most = (1 - 20 / len(drawn)) * reach  # e^-10 is the chance to stay within it
+            assert most < drawn.max() <= reach and -reach <= drawn.min() < -most, (name, kind)
     inputs = torch.tensor([25 * len(row) for row in C3_TABLE])  # of the maps of C3
     maps = torch.tensor([j for j, row in enumerate(C3_TABLE) for _ in row])  # of the 60 kernels
     biases = torch.cat([net.c3.bias * inputs / 2.4 for net in nets])

@@ -286,6 +286,7 @@ def test_torchvisions_alexnet_converts_too():
         (lambda: vgg_small(image_size=7), "image_size is 7: give at least 8"),
         (lambda: vgg_small(hidden=0), "hidden is 0"),
         (lambda: vgg_small(config="x"), "config is 'x'"),
+        (lambda: module.VGG(nn.Sequential(), 8, 0), "grid is 0"),
         (lambda: vgg_block(0, 3, 64), "num_convs is 0"),
         (lambda: module.make_features("A", 3, (8, 8, 8, 8), False), "argument 2 is shorter"),
         (lambda: vgg_block(2, 3, 64, last_kernel=5), "last_kernel is 5"),

@@ -120,6 +120,7 @@ def test_no_box_gives_no_box():
         (lambda: batched_nms(some(3), scores(3), torch.zeros(3), 0.5), "labels are torch.float32"),
         (lambda: batched_nms(some(3), scores(3), torch.zeros(2).long(), 0.5), r"\(3,\)"),
         (lambda: soft_nms(some(3), scores(3), sigma=0.0), "sigma is 0.0"),
+        (lambda: soft_nms(some(3), scores(2)), r"scores have the shape \(2,\)"),
     ],
 )
 def test_bad_input_is_refused(call, text):
