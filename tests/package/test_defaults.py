@@ -129,6 +129,7 @@ PAPERS = [
       for layer in (sequence.RNN, sequence.GRU, sequence.LSTM)),
     # what is kept of a network that has learned must fit a page: half precision, 250 kB
     (sequence.AttentionSeq2Seq, {"embed_size": 128, "hidden_size": 256, "dropout": 0.0}),
+    (sequence.Seq2Seq, {"embed_size": 128, "hidden_size": 256, "num_layers": 1, "dropout": 0.0}),
     (sequence.AttentionDecoder, {"dropout": 0.0}),
     (sequence.CharLSTM, {"embed_size": 16, "hidden_size": 156, "dropout": 0.0, "weight_drop": 0.0}),
     (sequence.NGram, {"smoothing": "kneser-ney", "k": 1.0, "discount": None}),

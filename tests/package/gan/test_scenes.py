@@ -53,6 +53,15 @@ def test_a_mouth_is_dark_between_its_lips():
         assert (mouth < skin).all()
 
 
+def test_a_mouth_lies_along_the_line_of_the_eyes_its_lips_in_its_middle():
+    points = faces(60, seed=2).points  # (2, n, 6, 2)
+    left, right, middle = points[:, :, 2], points[:, :, 3], points[:, :, 4:].mean(2)
+    torch.testing.assert_close((left + right) / 2, middle)
+    eyes = points[:, :, 1] - points[:, :, 0]
+    along = F.cosine_similarity(right - left, eyes, dim=-1)
+    torch.testing.assert_close(along, torch.ones_like(along))
+
+
 def test_a_bell_has_its_peak_at_its_point():
     maps = point_maps(torch.tensor([[[5.0, 2.0], [9.0, 12.0]]]), 16)
     assert maps.shape == (1, 2, 16, 16)

@@ -76,6 +76,14 @@ def test_the_mean_of_reinforce_over_all_sequences_is_the_gradient_whatever_the_b
     torch.testing.assert_close(estimate, exact, atol=1e-5, rtol=1e-4)
 
 
+def test_a_reward_above_the_baseline_makes_its_sequence_more_likely():
+    log_probs = torch.tensor([-1.0, -2.0], requires_grad=True)
+    loss = reinforce_loss(log_probs, torch.tensor([3.0, 1.0]), 2.0)
+    loss.backward()
+    assert loss.item() == -((3 - 2) * -1 + (1 - 2) * -2) / 2
+    assert log_probs.grad.tolist() == [-0.5, 0.5]  # descent raises the first
+
+
 def test_the_mean_of_the_others_leaves_each_out():
     rewards = torch.randn(6)
     found = others_mean(rewards)

@@ -137,6 +137,7 @@ def test_the_branch_depends_on_ratios_only():
         (lambda: diagnose(Losses(1, 1, NAN), 1), "a loss of run is not a number"),
         (lambda: diagnose(Losses(-1.05, 1), 1, smaller=Losses(-2, 1)), "at least 0"),
         (lambda: diagnose(Losses(1, 1), 1, bigger=Losses(1, NAN)), "a loss of bigger"),
+        (lambda: diagnose(Losses(1, 1), 1, longer=Losses(1, NAN)), "a loss of longer"),
         (lambda: diagnose((1, 1), 1), r"run is a tuple: give Losses\(train, valid\)"),
         (lambda: diagnose(Losses(1, 1), 1, smaller=0.5), "smaller is a float"),
         (lambda: polynomial_features([1.0], 2), "x is a list"),

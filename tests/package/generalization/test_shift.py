@@ -140,6 +140,7 @@ def test_a_fit_is_that_of_scikit_learn(classes, penalty, weighted):
                               penalty=penalty)  # fmt: skip
     expected = torch.tensor(theirs.predict_proba(x))
     assert torch.allclose(ours(x).softmax(1), expected, atol=2e-4)
+    assert ours.bias.sum().abs() < 1e-9  # nothing moves all logits at once
 
 
 def test_the_penalty_is_a_thousandth_unless_told_otherwise():

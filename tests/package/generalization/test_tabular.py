@@ -42,6 +42,13 @@ def test_numbers_are_those_of_scikit_learns_scaler_and_a_hole_is_zero(table):
     assert encoder.transform(table)[:, 0].tolist() == [-1, 1, 0, 1, -1]
 
 
+def test_a_column_of_equal_numbers_is_moved_and_not_scaled_as_scikit_learn_does():
+    encoder = TableEncoder().fit({"flat": np.array([5.0, 5.0])})
+    scaler = StandardScaler().fit([[5.0], [5.0]])
+    found = encoder.transform({"flat": np.array([8.0, 5.0])})
+    assert found.tolist() == scaler.transform([[8.0], [5.0]]).tolist() == [[3.0], [0.0]]
+
+
 def test_words_are_those_of_pandas_get_dummies_with_a_column_for_the_missing(table):
     encoder = TableEncoder().fit(table)
     frame = pandas.DataFrame({n: table[n] for n in ("wall", "fence")})

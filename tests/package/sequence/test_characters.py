@@ -84,7 +84,7 @@ def test_its_letters_travel_with_its_weights():
     other.load_state_dict(net.state_dict())
     assert other.alphabet == ABC
     assert net.encode("bad\n").tolist() == [ABC.index(c) for c in "bad\n"]
-    assert net.encode("").shape == (0,)
+    assert net.encode("").shape == (0,) and net.encode("").dtype == torch.int64
 
 
 @pytest.mark.parametrize(
