@@ -36,9 +36,15 @@ def test_a_reserved_token_that_occurs_keeps_its_place():
     assert found.tokens == ["<unk>", "a", "b"]
 
 
+def test_it_tells_which_tokens_it_has():
+    found = Vocabulary([["b", "a"]], reserved=("<unk>",))
+    assert "a" in found and "<unk>" in found and "c" not in found
+
+
 def test_it_is_the_same_when_saved_and_loaded(tmp_path):
     before = Vocabulary([list("hello\xa0wörld 中文")], reserved=("<pad>", "<unk>"))
     before.save(tmp_path / "words.json")
+    assert "中" in (tmp_path / "words.json").read_text("utf-8")  # for people to read
     after = Vocabulary.load(tmp_path / "words.json")
     assert after.tokens == before.tokens and after.counts == before.counts
     assert after.to_ids(["l", "?"]) == before.to_ids(["l", "?"])

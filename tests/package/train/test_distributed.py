@@ -358,6 +358,16 @@ def test_two_processes_find_what_one_finds(two, case):
     assert torch.tensor(ours).sub(torch.tensor(theirs)).abs().max() < 2e-5
 
 
+def test_without_torchrun_there_is_one_process(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    assert (distributed.processes(), distributed.rank()) == (1, 0)
+    monkeypatch.setenv("RANK", "0")  # as some clusters set it for every program
+    assert (distributed.processes(), distributed.rank()) == (1, 0)
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert distributed.processes() == 4
+
+
 def test_all_processes_end_with_the_same_history_and_weights(two):
     first, second = two["everywhere"]
     assert {k: v for k, v in first.items() if "gradients" not in k} == {

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from sklearn.preprocessing import StandardScaler
+
 from ..planted import answers
 
 

@@ -134,7 +134,7 @@ def test_the_samples_come_from_the_two_densities(trained):
             for name, drawn in explorer.samples(generator).items():
                 many[name] += drawn
         reached = 0.1 * (explorer.truth().cumsum(0) - explorer.truth() / 2).numpy()
-        real = kstest(many["real"], lambda x: np.interp(x, places().numpy(), reached))
+        real = kstest(many["real"], np.interp, args=(places().numpy(), reached))
         with torch.no_grad():
             pushed = generator(torch.randn(20_000, 1, dtype=torch.float64))[:, 0]
         assert min(real.pvalue, ks_2samp(many["made"], pushed.numpy()).pvalue) > 0.001
