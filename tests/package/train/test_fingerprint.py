@@ -24,7 +24,7 @@ from labnotes.data import Batches, random_crop, random_flip
 from labnotes.sequence.translation import END, PairBatches
 from labnotes.text.windows import random_windows, sequential_windows
 from labnotes.train import CheckpointError, accuracy, fit
-from labnotes.train.fingerprint import data, facts
+from labnotes.train.fingerprint import _numbered, data, facts
 
 
 @pytest.fixture(autouse=True)
@@ -479,6 +479,11 @@ def test_of_a_list_of_many_thousands_some_entries_count_with_the_first_and_the_l
     assert facts("x", long) == facts("x", long.copy())
     assert facts("x", long) != facts("x", [-1, *long[1:]])
     assert facts("x", long) != facts("x", [*long[:-1], -1])
+
+
+def test_examples_with_the_numbers_0_to_n_minus_1_are_told_from_those_with_other_names():
+    assert _numbered([1, 2, 3]) and _numbered({0: "a", 1: "b"})
+    assert not _numbered({"a": 1, "b": 2}) and not _numbered({1: "a", 2: "b"})
 
 
 def test_a_data_set_that_is_itself_iterated_counts_by_its_attributes():

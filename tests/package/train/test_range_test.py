@@ -389,6 +389,8 @@ def test_the_plot_is_the_losses_with_a_line_at_each_answer():
     assert drawn["steepest: 0.1"].get_xdata()[0] == 0.1
     assert drawn["lowest: 1"].get_xdata()[0] == 1.0
     assert drawn["lowest: 1"].get_linestyle() != drawn["steepest: 0.1"].get_linestyle()
+    assert drawn["each step"].get_color() == drawn["smoothed"].get_color()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == list(drawn)
     assert ax.get_xscale() == "log"
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("learning rate", "loss of the batch")
     low, high = ax.get_ylim()

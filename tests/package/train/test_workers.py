@@ -49,6 +49,22 @@ def test_the_net_with_little_to_exchange_has_12_thousand_weights_and_maps_of_the
         assert maps.shape == (1, 16, 28, 28)
 
 
+@pytest.mark.parametrize("options", workers.NETS.values(), ids=workers.NETS)
+def test_each_convolution_of_the_small_net_halves_its_maps_rounded_up(options):
+    net, maps = workers.net(**options), torch.rand(2, 1, 27, 28)
+    assert net[0](maps).shape == (2, 8, 14, 14)
+    assert net[:4](maps).shape == (2, 16, 7, 7)
+
+
+def test_milliseconds_are_those_of_the_middle_step_after_two_that_do_not_count(monkeypatch):
+    took = iter([9.0, 9.0, *(0.001 * k for k in range(1, workers.STEPS + 1))])
+    ticks = iter([tick for seconds in took for tick in (100.0, 100.0 + seconds)])
+    monkeypatch.setattr(workers.time, "perf_counter", lambda: next(ticks))
+    batch = torch.zeros(2, 1, 28, 28), torch.tensor([0, 1])
+    expected = (workers.STEPS + 1) / 2
+    assert workers.milliseconds(workers.net(), batch) == pytest.approx(expected)
+
+
 def test_every_time_is_measured(call):
     for name in ("convolutional", "linear"):
         assert all(call[0][0]["ms"][name][what] > 0 for what in ("alone", "together", "exchanging"))
