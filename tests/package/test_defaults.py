@@ -19,6 +19,7 @@ from labnotes import (
     optim,
     sequence,
     text,
+    transformer,
 )
 from labnotes.metrics import classification
 from labnotes.train import schedules
@@ -131,6 +132,9 @@ PAPERS = [
     (sequence.AttentionSeq2Seq, {"embed_size": 128, "hidden_size": 256, "dropout": 0.0}),
     (sequence.Seq2Seq, {"embed_size": 128, "hidden_size": 256, "num_layers": 1, "dropout": 0.0}),
     (sequence.AttentionDecoder, {"dropout": 0.0}),
+    # Vaswani et al. (2017), section 5.4: dropout 0.1; section 3.1: the norm comes last
+    *((layer, {"dropout": 0.1, "norm_first": False})
+      for layer in (transformer.Encoder, transformer.Decoder)),
     (sequence.CharLSTM, {"embed_size": 16, "hidden_size": 156, "dropout": 0.0, "weight_drop": 0.0}),
     (sequence.NGram, {"smoothing": "kneser-ney", "k": 1.0, "discount": None}),
     (sequence.sampling_distribution, {"temperature": 1.0, "top_k": None, "top_p": None}),

@@ -38,6 +38,7 @@ def test_they_train_as_one_process_does(call):
     alone = workers.alone()
     assert os.environ == before
     for each in call[0]:
+        assert each["sum"] == [11.0 * k for k in range(8)]
         assert max(abs(a - b) for a, b in zip(each["losses"], alone, strict=True)) < 1e-5
 
 
