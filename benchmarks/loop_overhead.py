@@ -83,14 +83,14 @@ def main() -> None:
         ("perceptron, batch 256", perceptron, 256, 2000),
         ("perceptron, batch 8 (a step is all overhead)", perceptron, 8, 5000),
     ):
-        alone = without_labnotes(build, batch_size, max(20, round(steps * chosen.steps)))
+        count = max(20, round(steps * chosen.steps))
+        alone = without_labnotes(build, batch_size, count)
         rows.append({"task": f"{name}, a bare loop without labnotes", "bare seconds": alone})
         print(f"{name}\n  a bare step without labnotes: {alone * 1e3:.3f} ms")
         for what, options in (
             ("fit", {"metrics": {}}),
             ("fit with accuracy and schedule", {"schedule": cosine()}),
         ):
-            count = max(20, round(steps * chosen.steps))
             bare, extra = measure(build, batch_size, count, **options)
             rows.append(
                 {"task": f"{name}, {what}", "steps": count, "bare seconds": bare, "extra": extra}

@@ -33,7 +33,7 @@ def inception_judge() -> nn.Module:
     Heusel et al. (2017), GANs trained by a two time-scale update rule, section 4; Obukhov et al.
     (2020), torch-fidelity, github.com/toshas/torch-fidelity.
     """
-    weights = catalog.fetch("inception").paths["weights-inception-2015-12-05-6726825d.pth"]
+    (weights,) = catalog.fetch("inception").paths.values()
     try:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
     except ModuleNotFoundError as missing:

@@ -15,17 +15,17 @@ steps in the history tells where it is::
     data = Batches(digits().train.images, digits().train.labels, 64, device="cpu")
     G = nn.Sequential(nn.Linear(16, 128), nn.ReLU(), nn.Linear(128, 64), nn.Sigmoid())
     D = nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.LeakyReLU(0.2), nn.Linear(128, 1))
-    one, two = (torch.optim.Adam(net.parameters(), lr=2e-3) for net in (G, D))
+    g_adam, d_adam = (torch.optim.Adam(net.parameters(), lr=2e-3) for net in (G, D))
     history, epochs = History(), 3
-    parts = {"G": G, "D": D, "one": one, "two": two, "history": history}
+    parts = {"G": G, "D": D, "g_adam": g_adam, "d_adam": d_adam, "history": history}
     saved = Checkpoint("gan", {"lr": 2e-3, "seed": 0}, parts)
     saved.resume()
     with saved, Progress(True, epochs, len(data), len(history.steps)) as bar:
         for epoch in range(len(history.epochs), epochs):
             done = len(history.steps) - epoch * len(data)
             for real, _ in rest_of_epoch(data, 0, epoch, done, saved):
-                discriminator_step(G, D, two, real, torch.randn(len(real), 16))
-                history.steps.append(generator_step(G, D, one, torch.randn(len(real), 16)))
+                discriminator_step(G, D, d_adam, real, torch.randn(len(real), 16))
+                history.steps.append(generator_step(G, D, g_adam, torch.randn(len(real), 16)))
                 bar.step(epoch, history.steps[-1])
                 if saved.due():
                     saved.save()
