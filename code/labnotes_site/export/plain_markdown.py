@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pybtex.database import parse_file
 from pybtex.plugin import find_plugin
+from pybtex.richtext import Text
 
 from ..source.notes import Note
 
@@ -232,7 +233,8 @@ class Converter:
 
     def author_year(self, key: str, textual: bool) -> str:
         entry = self.book.entries[key]
-        names = [" ".join(p.prelast_names + p.last_names) for p in entry.persons["author"]]
+        written = [" ".join(p.prelast_names + p.last_names) for p in entry.persons["author"]]
+        names = [str(Text.from_latex(name)) for name in written]  # as {\"u} for ü
         who = (
             names[0]
             if len(names) == 1

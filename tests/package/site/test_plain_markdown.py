@@ -18,6 +18,7 @@ def converter(tmp_path):
     bib.write_text(
         "@article{one, title={A title}, author={Ada Lovelace}, journal={J}, year={1843}}\n"
         "@article{three, title={T}, author={A Alpha and B Beta and C Gamma}, journal={J}, year={2016}}\n"
+        r'@article{four, title={T}, author={van M{\"u}ller, B and {\v{Z}}iob, C}, journal={J}, year={2020}}'
     )
     return Converter(
         Book(
@@ -83,6 +84,10 @@ def test_citations_are_written_out_and_listed(converter):
     )
     assert text.startswith("Alpha et al. (2016) builds on this (Lovelace, 1843).")
     assert "Ada Lovelace" in text and "1843" in text.split("\n\n")[-1]
+
+
+def test_names_in_citations_have_their_letters_and_no_latex(converter):
+    assert convert(converter, "{cite:t}`four`") == "van Müller and Žiob (2020)"
 
 
 def test_a_page_that_a_table_of_a_cell_links_is_linked_as_in_the_text(converter):
