@@ -35,8 +35,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from labnotes.files import replacing
-
 HERE = Path(__file__).parent
 SIDES = ("d2l", "same", "ours")
 
@@ -213,8 +211,13 @@ def one_run(name: str, side: str, work: Work, seed: int, folder: Path) -> dict:
         model, times = train_with_d2l(name, work, seed, folder)
     else:
         model, times = train_with_ours(name, work, seed, same=side == "same")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # KiB on Linux
+    peak = peak_mib()
     return times | {"accuracy": accuracy(model, work.test_images), "peak_mib": peak}
+
+
+def peak_mib() -> float:
+    """The most memory that this process has had, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # KiB on Linux
 
 
 def unpacked_data(folder: Path) -> None:
@@ -330,6 +333,8 @@ def keep(result: dict, save: bool) -> None:
 
 def write(name: str, results) -> None:
     """Write the results of a benchmark in the place of its earlier ones."""
+    from labnotes.files import replacing  # here: d2l's side runs without our package
+
     target = HERE / "results" / f"{name}.json"
     target.parent.mkdir(exist_ok=True)
     with replacing(target, "w") as file:

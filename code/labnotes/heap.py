@@ -4,10 +4,11 @@ Left alone, glibc gives a large block back to the system as soon as it is free, 
 a training on the CPU must ask for it anew. The system hands it out in pages of four kilobytes, each
 of them wiped and entered in a table first. For a LeNet that was a third of a step's time.
 
-glibc takes blocks of at most 32 megabytes from its own heap if it is told to, and keeps up to
-`KEPT` bytes at the heap's end. Other systems and other allocators (jemalloc, tcmalloc) do something
+glibc takes blocks of any size from its own heap if it is told to ask the system for none apart, and
+keeps up to `KEPT` bytes at the heap's end. The price: what is freed in the heap's middle is used
+again, but does not go back. Other systems and other allocators (jemalloc, tcmalloc) do something
 like it by themselves and are left alone, and so is a glibc that the environment has told otherwise
-(``MALLOC_TRIM_THRESHOLD_``, ``MALLOC_MMAP_THRESHOLD_``). No result changes by it.
+(`TOLD`). No result changes by it.
 
 References
 ----------
@@ -21,20 +22,19 @@ import os
 import sys
 
 KEPT = 512 << 20
-#: The parameters' numbers in glibc's ``malloc.h``.
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-LARGEST = 32 << 20  # that glibc allows
+#: The parameters' numbers in glibc's ``malloc.h``, and their names in the environment.
+TRIM_THRESHOLD, MMAP_MAX = -1, -4
+TOLD = {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_"}
 
 
 def keep_freed_memory() -> bool:
     """Tell glibc to keep what is freed; whether there was a glibc that did so."""
-    told = {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"} & set(os.environ)
-    if sys.platform != "linux" or told:
+    if sys.platform != "linux" or TOLD & set(os.environ):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:  # another C library
         return False
-    return mallopt(MMAP_THRESHOLD, LARGEST) == mallopt(TRIM_THRESHOLD, KEPT) == 1
+    return mallopt(MMAP_MAX, 0) == mallopt(TRIM_THRESHOLD, KEPT) == 1
 
 
 keep_freed_memory()
