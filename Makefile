@@ -34,7 +34,7 @@ notebooks: book
 	@echo "The notebooks are in _build/html/notebooks"
 
 # The longer runs that pages show beside their own: all that are missing or of earlier code. Some
-# take half an hour. A run that was stopped goes on when the same command is given again.
+# take three quarters of an hour. A run that was stopped goes on when the command is given again.
 records: .venv/.ready
 	$(PY) -m labnotes_site.record
 

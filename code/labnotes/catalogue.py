@@ -49,7 +49,8 @@ def catalogue() -> list[Entry]:
 
     Nothing is listed by hand that the package can be asked: whatever builds a network from
     ``num_classes`` and ``in_channels`` is in. Networks are built on torch's meta device and never
-    run on numbers.
+    run on numbers. Two builders of the same layers make one network: the later name stands for
+    both, ``vgg16`` for what ``vgg`` builds unless told otherwise.
 
     Returns
     -------
@@ -64,7 +65,7 @@ def catalogue() -> list[Entry]:
     ((3, 224, 224), 11689512, 'convnets/resnet')
     """
     linear = [_entry(*row) for row in _fully_connected()]
-    others = [_entry(*row) for row in _builders()]
+    others = {_layers(*row): _entry(*row) for row in _builders()}.values()
     return linear + sorted(others, key=lambda e: (e.chapter, e.cost.multiplications, e.name))
 
 
@@ -238,6 +239,12 @@ def _side(options) -> int:
     if "image_size" in options:
         return options["image_size"].default
     return 224 if options["num_classes"].default == 1000 else 28
+
+
+def _layers(name: str, build: Callable[[], nn.Module], example: tuple[int, ...], chapter) -> tuple:
+    """What two builders of one network have in common: its layers as printed, and its input."""
+    with torch.device("meta"):
+        return str(build()), example
 
 
 def _entry(name: str, build: Callable[[], nn.Module], example: tuple[int, ...], chapter) -> Entry:
