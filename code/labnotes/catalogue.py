@@ -64,8 +64,8 @@ def catalogue() -> list[Entry]:
     >>> net.input, net.cost.parameters, net.chapter
     ((3, 224, 224), 11689512, 'convnets/resnet')
     """
-    linear = [_entry(*row) for row in _fully_connected()]
-    others = {_layers(*row): _entry(*row) for row in _builders()}.values()
+    linear = [_entry(*row)[1] for row in _fully_connected()]
+    others = dict(_entry(*row) for row in _builders()).values()
     return linear + sorted(others, key=lambda e: (e.chapter, e.cost.multiplications, e.name))
 
 
@@ -241,12 +241,9 @@ def _side(options) -> int:
     return 224 if options["num_classes"].default == 1000 else 28
 
 
-def _layers(name: str, build: Callable[[], nn.Module], example: tuple[int, ...], chapter) -> tuple:
-    """What two builders of one network have in common: its layers as printed, and its input."""
+def _entry(name: str, build: Callable[[], nn.Module], example: tuple[int, ...], chapter) -> tuple:
+    """What tells a network from others, its layers as printed and its input; and its entry."""
     with torch.device("meta"):
-        return str(build()), example
-
-
-def _entry(name: str, build: Callable[[], nn.Module], example: tuple[int, ...], chapter) -> Entry:
-    with torch.device("meta"):
-        return Entry(name, example, cost(build(), example), chapter)
+        net = build()
+        layers = str(net)
+        return (layers, example), Entry(name, example, cost(net, example), chapter)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from pybtex.database import parse_file
 from pybtex.plugin import find_plugin
-from pybtex.richtext import Text
 
 from ..source.notes import Note
 
@@ -233,8 +232,10 @@ class Converter:
 
     def author_year(self, key: str, textual: bool) -> str:
         entry = self.book.entries[key]
-        written = [" ".join(p.prelast_names + p.last_names) for p in entry.persons["author"]]
-        names = [str(Text.from_latex(name)) for name in written]  # as {\"u} for ü
+        names = [  # rich: with ü for {\"u}
+            " ".join(map(str, p.rich_prelast_names + p.rich_last_names))
+            for p in entry.persons["author"]
+        ]
         who = (
             names[0]
             if len(names) == 1
