@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from built_site import holding
 from playwright.sync_api import Locator, expect
-from visits import Visit
+from visits import Visit, ask
 
 LIVE = ".ln-explorer-live"
 RANGES = "input[type=range]:not([disabled])"
@@ -59,6 +59,11 @@ COME_NEAR = """async (place) => {
         top = now;
     }
 }"""
+
+
+def answer(place: Locator, script: str):
+    """What a function of an element gives, see `ask`."""
+    return ask(place.page, script, place.element_handle())
 
 
 @pytest.mark.holding("ln-explorer")
@@ -156,7 +161,7 @@ def in_hand(browser, site):
         page.goto(f"{site}/{path}")
         places = page.locator(".ln-explorer").all()
         for place in places:
-            place.evaluate(COME_NEAR)
+            answer(place, COME_NEAR)
             expect(place.locator(LIVE)).to_be_visible()
         return places
 
@@ -167,14 +172,14 @@ def in_hand(browser, site):
 @pytest.mark.holding("ln-explorer", some=6)
 def test_a_finger_that_scrolls_the_page_changes_no_explorer(path, in_hand):
     for place in in_hand(path):
-        place.evaluate(COME_NEAR)
-        before, top = place.evaluate(NOW)
+        answer(place, COME_NEAR)
+        before, top = answer(place, NOW)
         for spot in place.evaluate(PLACES):
             finger(place.page, **spot, up=90)
-            after, now = place.evaluate(NOW)
+            after, now = answer(place, NOW)
             assert now > top and after == before, spot
             place.page.evaluate("(top) => scrollTo({ top, behavior: 'instant' })", top)
-            place.evaluate(NOW)
+            answer(place, NOW)
 
 
 @pytest.mark.xdist_group("fingers")
@@ -188,12 +193,12 @@ def test_a_finger_that_scrolls_the_page_changes_no_explorer(path, in_hand):
 )
 def test_a_finger_drags_what_can_be_grabbed_and_not_the_page(css_class, grabbed, in_hand):
     place = in_hand(holding(css_class)[0])[0]
-    place.evaluate(COME_NEAR)
-    before, top = place.evaluate(NOW)
+    answer(place, COME_NEAR)
+    before, top = answer(place, NOW)
     box = place.locator(grabbed).first.bounding_box()
     x, y = (box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.5)
     finger(place.page, x, y, up=40)
-    after, now = place.evaluate(NOW)
+    after, now = answer(place, NOW)
     assert now == top and after != before
 
 
@@ -275,6 +280,6 @@ def test_an_explorer_that_fails_leaves_its_picture(path, visit):
     with seen.page.expect_console_message(lambda m: "could not start" in m.text):
         seen.page.goto(f"{seen.base}/{path}")
         first = seen.page.locator(".ln-explorer").first
-        first.evaluate(COME_NEAR)
+        answer(first, COME_NEAR)
     expect(first.locator(".ln-explorer-still img")).to_be_visible()
     expect(first.locator(LIVE)).to_have_count(0)

@@ -7,6 +7,7 @@ import zipfile
 import pytest
 from built_site import HTML
 from playwright.sync_api import expect
+from visits import ask
 
 from labnotes_site import offline
 
@@ -42,7 +43,7 @@ def test_a_chapter_opens_from_a_folder_and_its_explorer_starts(folder, tab):
     explorer.scroll_into_view_if_needed()
     expect(explorer).to_contain_class("ln-explorer-on")
     expect(explorer.locator(".ln-explorer-live")).to_be_visible()
-    assert tab.evaluate("document.fonts.ready.then(f => [...f].every(e => e.status != 'error'))")
+    assert ask(tab, "() => document.fonts.ready.then(f => [...f].every(e => e.status != 'error'))")
     assert tab.faults == []
 
 

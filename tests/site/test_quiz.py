@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
-from visits import DRAWN, switch
+from visits import DRAWN, ask, switch
 
 QUESTION = ".ln-question"
 
@@ -23,7 +23,7 @@ def is_chosen(option: Locator, group: Locator) -> None:
 def press(page: Page, key: str) -> None:
     """A key, and a moment to see what it has done: a section far away gets its layout first."""
     page.keyboard.press(key)
-    page.evaluate(DRAWN)
+    ask(page, DRAWN)
 
 
 def focus_is_visible(field: Locator) -> bool:

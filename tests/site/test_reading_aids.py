@@ -8,7 +8,7 @@ from posixpath import dirname, join, normpath
 import pytest
 from built_site import holding, soup
 from playwright.sync_api import expect
-from visits import DRAWN
+from visits import DRAWN, ask
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_headings_link_keeps_the_focus_when_the_mouse_leaves(visit, terms):
     link = heading.locator("a.headerlink")
     link.focus()
     page.mouse.move(1, 1)
-    page.evaluate(DRAWN)
+    ask(page, DRAWN)
     expect(link).to_be_focused()
     expect(link).to_be_visible()
 

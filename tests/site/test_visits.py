@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import visits
 from built_site import holding
-from visits import ANSWER
+from playwright.sync_api import TimeoutError as TooLong
+from visits import ANSWER, ask
 
 PAGE = "chapters/reference/data-and-licences.html"
 #: Hardly to be told from the ground of the page. (The ground's own colour is no fault to axe: it
@@ -76,6 +78,14 @@ def test_a_fault_in_an_answer_is_found(visit):
     assert contrasts(seen) == []
     seen.page.add_style_tag(content=".ln-reason-text, .ln-reason-text * {color: #bbb !important}")
     assert any("ln-" in line for line in contrasts(seen))
+
+
+def test_what_never_comes_is_not_waited_for_without_end(visit, monkeypatch):
+    page = visit().go(PAGE).page
+    monkeypatch.setattr(visits, "PATIENCE", 500)
+    with pytest.raises(TooLong):
+        ask(page, "() => new Promise(() => {})")
+    assert ask(page, "(n) => Promise.resolve(n - 1)", 1) == 0
 
 
 def test_errors_and_requests_to_other_hosts_are_written_down(visit):

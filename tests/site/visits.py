@@ -185,7 +185,7 @@ LOADED = """async () => {
         .map((i) => new Promise((done) => { i.onload = i.onerror = done; })));
 }"""
 #: What a key or the mouse has changed is laid out and drawn.
-DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 #: Formulas, tables and figures have found their size, one section after the other.
 FITTED = """async () => {
     const frame = () => new Promise(requestAnimationFrame);
@@ -291,6 +291,15 @@ ANSWER = """(first) => document.querySelectorAll(".ln-question").forEach((group,
 })"""
 
 
+def ask(page: Page, script: str, arg=None):
+    """What a function gives in the page, or its promise: `page.evaluate` that waits for `PATIENCE`.
+
+    (`evaluate` itself waits for ever if a frame, a font or an animation's end never comes.)
+    """
+    given = f"async (arg) => ({{ value: await ({script})(arg) }})"
+    return page.wait_for_function(given, arg=arg, timeout=PATIENCE).json_value()["value"]
+
+
 @dataclass
 class Visit:
     """One open page, and what happened in it so far."""
@@ -303,14 +312,14 @@ class Visit:
     def go(self, path: str) -> Visit:
         """Open a page, wait for its formulas, and scroll through so that all explorers start."""
         self.page.goto(f"{self.base}/{path}")
-        self.page.evaluate(SCROLL)
-        self.page.evaluate(LOADED)
-        self.page.evaluate(FITTED)
+        ask(self.page, SCROLL)
+        ask(self.page, LOADED)
+        ask(self.page, FITTED)
         return self
 
     def reset(self, theme: str) -> Visit:
         """Take back what `looked` and tests have opened and chosen. (Explorers stay as they are.)"""
-        self.page.evaluate(RESET)
+        ask(self.page, RESET)
         switch(self.page, theme)
         return self
 
@@ -337,12 +346,12 @@ class Visit:
 
     def axe(self, colours_only: bool = False) -> list[str]:
         """What axe-core calls serious or critical, one line for each element."""
-        if not self.page.evaluate("() => Boolean(window.axe)"):
+        if not ask(self.page, "() => Boolean(window.axe)"):
             self.page.evaluate(AXE_SCRIPT)
-        self.page.evaluate(MARK_LOOKS)
-        self.page.evaluate(THIN)
-        found = self.page.evaluate(AXE, colours_only)
-        self.page.evaluate(WHOLE)
+        ask(self.page, MARK_LOOKS)
+        ask(self.page, THIN)
+        found = ask(self.page, AXE, colours_only)
+        ask(self.page, WHOLE)
         return [
             f"{rule['id']}: {node['target']} {node['html'][:120]} {node['failureSummary']}"
             for rule in found
@@ -378,7 +387,7 @@ def switch(page: Page, theme: str) -> None:
     """Let the reader's machine ask for the other theme, and wait until all colours are there."""
     page.emulate_media(color_scheme=theme)
     page.wait_for_function("(theme) => document.documentElement.dataset.theme == theme", arg=theme)
-    page.evaluate(SETTLED)
+    ask(page, SETTLED)
 
 
 def looked(seen: Visit, path: str, axe: bool) -> dict:
@@ -398,23 +407,23 @@ def looked(seen: Visit, path: str, axe: bool) -> dict:
         page.wait_for_function(STARTED)
     except TooLong:
         seen.errors.append("an explorer does not start")
-    found = {"shift": page.evaluate(SHIFT)}
+    found = {"shift": ask(page, SHIFT)}
     page.add_style_tag(content=EVERYTHING)
-    page.evaluate(FITTED)
-    found |= {name: page.evaluate(fact) for name, fact in FACTS.items()}
-    page.evaluate(RESET)
+    ask(page, FITTED)
+    found |= {name: ask(page, fact) for name, fact in FACTS.items()}
+    ask(page, RESET)
     found["weight"] = seen.weight()
     if page.viewport_size["width"] == PHONE:
         page.set_viewport_size({"width": NARROW, "height": HEIGHT})
-        page.evaluate(FITTED)
-        found["narrow"] = page.evaluate(FITS)
+        ask(page, FITTED)
+        found["narrow"] = ask(page, FITS)
         page.set_viewport_size({"width": PHONE, "height": HEIGHT})
-        page.evaluate(FITTED)
+        ask(page, FITTED)
     if axe:
-        page.evaluate(OPEN)
+        ask(page, OPEN)
         found["axe"] = {}
         for theme, kind in (("light", "right"), ("dark", "wrong")):
-            page.evaluate(ANSWER, kind)
+            ask(page, ANSWER, kind)
             switch(page, theme)
             found["axe"][theme] = seen.axe(colours_only=theme == "dark")
     if axe and page.locator("a.ln-download").count():

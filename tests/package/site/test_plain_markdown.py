@@ -18,7 +18,7 @@ def converter(tmp_path):
     bib.write_text(
         "@article{one, title={A title}, author={Ada Lovelace}, journal={J}, year={1843}}\n"
         "@article{three, title={T}, author={A Alpha and B Beta and C Gamma}, journal={J}, year={2016}}\n"
-        r'@article{four, title={T}, author={van M{\"u}ller, B and {\v{Z}}iob, C}, journal={J}, year={2020}}'
+        r"@article{four, title={T}, author={van M{\"u}ller, B and {\v{Z}}iob, C}, journal={J}, year={2020}}"
     )
     return Converter(
         Book(
