@@ -77,9 +77,12 @@ def linked(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def fresh():
-    """A virtual environment like a new Colab machine: its Python, and what Colab brings."""
+    """A virtual environment like a new Colab machine: its Python, and what Colab brings.
+
+    One for all notebooks: what the first has installed the others find there.
+    """
     original = made_once(START, python_of_colab())
     with tempfile.TemporaryDirectory(dir=original.parent, prefix="copy-") as folder:
         copy = Path(folder) / "venv"
@@ -93,10 +96,12 @@ def versions(python) -> list[str]:
     )
 
 
-def chosen(config) -> list[str]:
+def pytest_generate_tests(metafunc):
     """All chapters, or the one whose install cell has the most to do."""
-    names = [c.docname for c in book()]
-    return names if config.getoption("--all-notebooks") else ["chapters/sequences/bleu"]
+    if "docname" in metafunc.fixturenames:
+        every = metafunc.config.getoption("--all-notebooks")
+        names = [c.docname for c in book()] if every else ["chapters/sequences/bleu"]
+        metafunc.parametrize("docname", names)
 
 
 def test_an_environment_is_made_once_and_a_half_made_one_anew(tmp_path, monkeypatch):
@@ -111,12 +116,13 @@ def test_an_environment_is_made_once_and_a_half_made_one_anew(tmp_path, monkeypa
 
 
 @pytest.mark.slow
-def test_the_notebook_runs_green_and_keeps_torch(fresh, tmp_path, request):
+def test_the_notebook_runs_green_and_keeps_torch(docname, fresh, tmp_path):
     before = versions(fresh)
     env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
     # Building the package leaves files in its folder: give it a copy.
-    source = tmp_path / "checkout"
-    source.mkdir()
+    source, folder = tmp_path / "checkout", tmp_path / "chosen"
+    for new in (source, folder):
+        new.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     shutil.copytree(
@@ -126,16 +132,11 @@ def test_the_notebook_runs_green_and_keeps_torch(fresh, tmp_path, request):
         "LABNOTES_SOURCE": str(source),
         "OMP_NUM_THREADS": "1",
         "LABNOTES_CACHE": str(tmp_path / "cache"),
+        "PYTHON": str(fresh),
     }
-    env["PYTHON"] = str(fresh)
-    for docname in chosen(request.config):
-        folder = tmp_path / "chosen" / docname
-        folder.mkdir(parents=True)
-        shutil.copy(HTML / "notebooks" / f"{docname}.ipynb", folder)
-        # The script that runs all of them in Colab's own image, once a week.
-        command = ["bash", ROOT / ".github" / "run_notebooks.sh", folder, tmp_path / "report.md"]
-        done = subprocess.run(
-            command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=3600
-        )
-        assert done.returncode == 0, f"{docname}\n{done.stdout[-6000:]}{done.stderr[-2000:]}"
-        assert versions(fresh) == before, docname
+    shutil.copy(HTML / "notebooks" / f"{docname}.ipynb", folder)
+    # The script that runs all of them in Colab's own image, once a week.
+    command = ["bash", ROOT / ".github" / "run_notebooks.sh", folder, tmp_path / "report.md"]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, f"{done.stdout[-6000:]}{done.stderr[-2000:]}"
+    assert versions(fresh) == before
