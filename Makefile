@@ -46,7 +46,7 @@ test-colab: book
 classroom: .venv/.ready .venv/.bubblewrap
 	.venv/bin/labnotes-classroom build
 
-# Ours against d2l's own training (about half an hour), then what the loop costs over a bare step.
+# Ours against d2l's own training, then (a quarter of an hour) what the loop costs over a bare step.
 # Results with machine, versions and date: benchmarks/results.
 bench: .venv/.ready
 	$(PY) benchmarks/against_d2l.py --all --save

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import visits
 from built_site import holding
@@ -86,6 +88,25 @@ def test_what_never_comes_is_not_waited_for_without_end(visit, monkeypatch):
     with pytest.raises(TooLong):
         ask(page, "() => new Promise(() => {})")
     assert ask(page, "(n) => Promise.resolve(n - 1)", 1) == 0
+
+
+def test_a_page_that_stood_still_gets_a_second_look_and_no_third(opened, monkeypatch):
+    def facts(times: int):
+        left = iter([True] * times + [False])
+
+        def looked(*_) -> str:
+            if next(left):
+                raise TooLong("no frame")
+            return "seen"
+
+        monkeypatch.setattr(sys.modules[type(opened).__module__], "looked", looked)
+        with pytest.warns(UserWarning, match="index.html in light at 1280 px stood still"):
+            return opened._facts("index.html", "light", 1280)
+
+    monkeypatch.setattr(opened, "_load", lambda *_: None)
+    assert facts(1) == "seen"
+    with pytest.raises(TooLong):
+        facts(2)
 
 
 def test_errors_and_requests_to_other_hosts_are_written_down(visit):
