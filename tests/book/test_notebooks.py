@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
+import tomllib
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from built_book import HTML, executed
+from built_book import HTML, ROOT, executed
 
 RAW = [
     re.compile(r"^\s*(`{3,}|:{3,})\{", re.M),  # a directive
@@ -15,6 +18,14 @@ RAW = [
     re.compile(r"^\([\w:.-]+\)=$", re.M),  # a target
     re.compile(r"\$\$[ \t]*\([\w:.-]+\)"),  # an equation's label
 ]
+
+#: What any notebook has: Jupyter's own, our package and what that needs (Pillow with matplotlib).
+BROUGHT = {"IPython", "PIL", "ipywidgets", "labnotes"} | {
+    re.split("[<>=]", need)[0]
+    for need in tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"][
+        "dependencies"
+    ]
+}
 
 
 def portable(chapter):
@@ -30,6 +41,17 @@ def test_the_install_cell_stands_first_and_touches_no_torch(chapter):
     assert first.cell_type == "code" and "LABNOTES_SOURCE" in first.source
     compile(first.source, "install", "exec")
     assert not re.search(r"install\(.*(torch|numpy)", first.source)
+
+
+def test_the_install_cell_gets_every_package_that_the_chapter_imports(chapter):
+    """(On the tests' own machine all are there, and in Colab's image some, for a while.)"""
+    cells = [c.source for c in portable(chapter).cells if c.cell_type == "code"]
+    lines = [re.sub(r"^[%!].*", "", cell, flags=re.M) for cell in cells[1:]]
+    nodes = [node for cell in lines for node in ast.walk(ast.parse(cell))]
+    names = {a.name for node in nodes if isinstance(node, ast.Import) for a in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    asked = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - BROUGHT
+    assert {name for name in asked if f"'{name}':" not in cells[0]} == set()
 
 
 @pytest.mark.parametrize("pattern", RAW, ids=lambda p: p.pattern)
