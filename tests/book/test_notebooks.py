@@ -19,12 +19,10 @@ RAW = [
     re.compile(r"\$\$[ \t]*\([\w:.-]+\)"),  # an equation's label
 ]
 
+OURS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
 #: What any notebook has: Jupyter's own, our package and what that needs (Pillow with matplotlib).
 BROUGHT = {"IPython", "PIL", "ipywidgets", "labnotes"} | {
-    re.split("[<>=]", need)[0]
-    for need in tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"][
-        "dependencies"
-    ]
+    re.split("[<>=]", need)[0] for need in OURS["dependencies"]
 }
 
 
