@@ -12,6 +12,8 @@ import pytest
 from bs4 import BeautifulSoup
 from built_book import HTML, ROOT, executed
 
+from labnotes_site.keys import plain_python
+
 RAW = [
     re.compile(r"^\s*(`{3,}|:{3,})\{", re.M),  # a directive
     re.compile(r"\{[\w:]+\}`"),  # a role
@@ -43,13 +45,12 @@ def test_the_install_cell_stands_first_and_touches_no_torch(chapter):
 
 def test_the_install_cell_gets_every_package_that_the_chapter_imports(chapter):
     """(On the tests' own machine all are there, and in Colab's image some, for a while.)"""
-    cells = [c.source for c in portable(chapter).cells if c.cell_type == "code"]
-    lines = [re.sub(r"^[%!].*", "", cell, flags=re.M) for cell in cells[1:]]
-    nodes = [node for cell in lines for node in ast.walk(ast.parse(cell))]
+    nodes = [node for source in chapter.code for node in ast.walk(ast.parse(plain_python(source)))]
     names = {a.name for node in nodes if isinstance(node, ast.Import) for a in node.names}
     names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
     asked = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - BROUGHT
-    assert {name for name in asked if f"'{name}':" not in cells[0]} == set()
+    install = portable(chapter).cells[0].source
+    assert {name for name in asked if f"'{name}':" not in install} == set()
 
 
 @pytest.mark.parametrize("pattern", RAW, ids=lambda p: p.pattern)

@@ -25,13 +25,14 @@ def test_the_marked_texts_stand_for_all_of_them(visit):
     seen = visit().go(PAGE)
     seen.page.add_style_tag(content="article a, article th, article code {color: #ddd !important}")
     found = contrasts(seen)
-    all_kinds = seen.page.evaluate(
+    all_kinds = ask(
+        seen.page,
         """() => {
             axe.reset();  // to all texts
             return axe.run("html", { runOnly: ["color-contrast"], preload: false })
                 .then((r) => [...new Set(r.violations.flatMap((v) => v.nodes)
                     .map((node) => document.querySelector(node.target[0]).localName))]);
-        }"""
+        }""",
     )
     assert len(all_kinds) >= 2
     for kind in all_kinds:
@@ -112,9 +113,10 @@ def test_a_page_that_stood_still_gets_a_second_look_and_no_third(opened, monkeyp
 def test_errors_and_requests_to_other_hosts_are_written_down(visit):
     seen = visit().go(PAGE)
     assert seen.errors == [] and seen.foreign == []
-    seen.page.evaluate(
+    ask(
+        seen.page,
         "() => new Promise((done) => Object.assign(new Image(), "
-        "{ onerror: done, src: 'https://example.org/x.png' }))"
+        "{ onerror: () => done(), src: 'https://example.org/x.png' }))",
     )
     with seen.page.expect_event("pageerror"):
         seen.page.evaluate("() => { setTimeout(() => { throw new Error('planted'); }); }")
